@@ -1,0 +1,155 @@
+"""What can go wrong, as types: an error knows its kind, whether a retry may help, and what a person should do.
+
+Messages are for people and carry no secret; nothing reads them to decide (requirement A13).
+
+PipelineError
+├── UsageError               wrong usage or configuration: exit 2, one line
+├── Interrupted              a signal, or the process is ending
+├── Busy                     another process works on this connection
+├── Superseded               the connection moved on while we were reading
+└── ProviderError            the provider, or the way to it
+    ├── CredentialsError     the connection's credentials are no good: nothing of it can work
+    ├── TokenRejected        this access token is no good: a fresh one may be
+    ├── Forbidden            a permission, scope or plan is missing for this one thing
+    ├── NotFound             it is not there
+    ├── RateLimited          too many requests
+    ├── TimedOut             no answer in time
+    ├── NetworkError         no answer at all
+    ├── InvalidResponse      an answer that cannot be read
+    └── ProviderFault        the provider failed (5xx)
+"""
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Kind(StrEnum):
+    """The classes of errors that history rows, reports and operators see."""
+
+    AUTH_ERROR = "AUTH_ERROR"
+    RATE_LIMIT = "RATE_LIMIT"
+    TIMEOUT = "TIMEOUT"
+    NETWORK_ERROR = "NETWORK_ERROR"
+    UNKNOWN_ERROR = "UNKNOWN_ERROR"
+    INVALID_RESPONSE = "INVALID_RESPONSE"
+    INCOMPLETE = "INCOMPLETE"
+    REJECTED_RECORDS = "REJECTED_RECORDS"
+    HELD = "HELD"
+    INTERRUPTED = "INTERRUPTED"
+
+
+class PipelineError(Exception):
+    """The root. ``remedy`` says in words what a person should do, where there is something to do."""
+
+    kind: ClassVar[Kind] = Kind.UNKNOWN_ERROR
+
+    def __init__(self, message: str, *, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
+class UsageError(PipelineError):
+    """Wrong usage or configuration. The message is the one line the user sees; nothing was changed."""
+
+
+class Interrupted(PipelineError):
+    """The process was told to stop."""
+
+    kind = Kind.INTERRUPTED
+
+
+class Busy(PipelineError):
+    """Another invocation holds this connection."""
+
+
+class Superseded(PipelineError):
+    """Another apply moved the connection's ``sync_generation`` while this one was reading."""
+
+
+class ProviderError(PipelineError):
+    """A provider's refusal or silence.
+
+    :param status: the HTTP status, where there was an answer.
+    :param code: the provider's own error code (``ratelimited``, ``AADSTS7000222``, ``FORBIDDEN``).
+    :param retry_after_seconds: how long the provider asked to wait.
+    """
+
+    is_retryable: ClassVar[bool] = False
+    is_fatal: ClassVar[bool] = False
+    """Whether it ends the whole connection's work and not just the listing in which it happened."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        retry_after_seconds: float | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.status = status
+        self.code = code
+        self.retry_after_seconds = retry_after_seconds
+
+
+class CredentialsError(ProviderError):
+    """The connection's credentials or its consent are gone; a person must act."""
+
+    kind = Kind.AUTH_ERROR
+    is_fatal = True
+
+
+class TokenRejected(ProviderError):
+    """The access token was refused; the client asks for a fresh one once, and then raises CredentialsError."""
+
+    kind = Kind.AUTH_ERROR
+
+
+class Forbidden(ProviderError):
+    """A scope, permission or plan is missing; a person must act, and a retry never helps."""
+
+    kind = Kind.AUTH_ERROR
+
+
+class NotFound(ProviderError):
+    """What was asked for is not there."""
+
+
+class RateLimited(ProviderError):
+    """Too many requests."""
+
+    kind = Kind.RATE_LIMIT
+    is_retryable = True
+
+
+class TimedOut(ProviderError):
+    """No answer, or not all of it, within the time allowed."""
+
+    kind = Kind.TIMEOUT
+    is_retryable = True
+
+
+class NetworkError(ProviderError):
+    """The connection could not be made or broke."""
+
+    kind = Kind.NETWORK_ERROR
+    is_retryable = True
+
+
+class InvalidResponse(ProviderError):
+    """An answer that is not what the provider documents. Never the same as an empty one."""
+
+    kind = Kind.INVALID_RESPONSE
+
+
+class Garbled(InvalidResponse):
+    """An answer that is not even JSON (a proxy's HTML page, a cut body): the next one may be."""
+
+    is_retryable = True
+
+
+class ProviderFault(ProviderError):
+    """The provider failed on its side (5xx and its codes for the same)."""
+
+    is_retryable = True

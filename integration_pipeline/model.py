@@ -1,0 +1,198 @@
+"""The words of the domain: what a connection is, what a record is, what a sync came to.
+
+Nothing here reads, writes or decides; every other module speaks in these terms.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple, NewType
+
+from pydantic import SecretStr
+
+System = NewType("System", str)
+"""A provider's name as the contract spells it (``SLACK``). The registry says which exist; nothing else lists them."""
+
+
+class SyncType(StrEnum):
+    """What one sync keeps in step. The order is the order of a night."""
+
+    USERS = "USERS"
+    TEAMS = "TEAMS"
+    NOTIFICATIONS = "NOTIFICATIONS"
+
+
+class Status(StrEnum):
+    """What a sync came to (requirement A5)."""
+
+    SUCCESS = "SUCCESS"
+    PARTIAL = "PARTIAL"
+    FAILED = "FAILED"
+
+
+class State(StrEnum):
+    """What the source says of a record.
+
+    ``GONE`` means deleted at the source though still listed there; ``INACTIVE`` means there, but switched off.
+    """
+
+    ACTIVE = "ACTIVE"
+    INACTIVE = "INACTIVE"
+    GONE = "GONE"
+
+
+class User(NamedTuple):
+    """A person's account at a provider, as the source gives it now (requirement A6)."""
+
+    key: str
+    kind: str
+    state: State
+    reason: str | None
+    """Why it is not active, in one word: ``deleted``, ``disabled``, ``suspended``."""
+    external_username: str | None
+    external_email: str | None
+    flags: str | None
+    """Comma-separated, sorted: ``guest``, ``pending``, ``leave``."""
+    external_key: str | None
+    """The customer's own key for its user, where the provider carries one (LINE WORKS ``userExternalKey``)."""
+    employee_number: str | None
+    match_email: str | None
+    """An address that may identify the person: confirmed, and not editable by its owner."""
+    match_email_2: str | None
+    """The address to try when the first one matches nobody (Graph's UPN)."""
+
+
+class Team(NamedTuple):
+    """A team, channel, group, user group or organisational unit."""
+
+    key: str
+    kind: str
+    state: State
+    reason: str | None
+    parent_id: str | None
+    name: str | None
+    description: str | None
+    visibility: str | None
+    """The provider's own word: ``public``, ``private``, ``shared``, ``standard`` …"""
+    is_archived: bool
+
+
+class Setting(NamedTuple):
+    """A bot, an installed app or a subscription: who may notify whom."""
+
+    key: str
+    kind: str
+    state: State
+    reason: str | None
+    external_team_id: str | None
+    name: str | None
+    settings: str
+    """A JSON object, keys sorted, so that equal settings are equal text."""
+
+
+Record = User | Team | Setting
+
+
+class Rejection(NamedTuple):
+    """A record that could not be read. ``key`` is null where not even its id was readable."""
+
+    key: str | None
+    kind: str
+    message: str
+
+
+class Page(NamedTuple):
+    """One page of a listing, as records. Rows that are no records of ours (bots among users) are left out."""
+
+    records: list[Any]
+    rejected: list[Rejection]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token and what came with it. ``expires_at`` is null for tokens that never expire."""
+
+    access_token: SecretStr
+    refresh_token: SecretStr | None
+    expires_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One tenant's access to one provider: requirement A3's settings and A4's sync settings.
+
+    Secrets are opened only where they are used: here they are :class:`~pydantic.SecretStr`, which no repr shows.
+    """
+
+    tenant_id: str
+    system: System
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+    access_token: SecretStr | None = None
+    refresh_token: SecretStr | None = None
+    token_expires_at: dt.datetime | None = None
+    refresh_started_at: dt.datetime | None = None
+    """Set while a refresh is under way; still set at the next start = that refresh was cut off."""
+    api_endpoint: str | None = None
+    sync_enabled: bool = True
+    sync_users: bool = True
+    sync_teams: bool = True
+    sync_notifications: bool = True
+    batch_size: int = 100
+    api_rate_limit: int = 60
+    retry_attempts: int = 3
+    timeout_seconds: int = 30
+    options: Mapping[str, Any] = field(default_factory=dict)
+    secret_options: Mapping[str, SecretStr] = field(default_factory=dict)
+    workspace: Mapping[str, Any] = field(default_factory=dict)
+    last_sync_at: dt.datetime | None = None
+    sync_generation: int = 0
+
+    @property
+    def due(self) -> tuple[SyncType, ...]:
+        """The sync types this connection asks for, in the order of a night."""
+        wanted = {
+            SyncType.USERS: self.sync_users,
+            SyncType.TEAMS: self.sync_teams,
+            SyncType.NOTIFICATIONS: self.sync_notifications,
+        }
+        return tuple(sync_type for sync_type, is_due in wanted.items() if is_due)
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.system}"
+
+
+@dataclass(slots=True)
+class Counts:
+    """How many records a sync touched, and how (requirement A5)."""
+
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+
+    @property
+    def processed(self) -> int:
+        return self.created + self.updated + self.deleted + self.unchanged + self.rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one sync of one connection and type ended: a history row, whether written or, in a dry run, not."""
+
+    sync_id: str | None
+    tenant_id: str
+    system: System
+    sync_type: SyncType
+    started_at: dt.datetime
+    completed_at: dt.datetime
+    status: Status
+    counts: Counts
+    error_type: str | None
+    error_message: str | None
+    remedy: str | None
+    warnings: tuple[str, ...]
+    api_calls: int
+    dry_run: bool

@@ -1,0 +1,169 @@
+"""What a provider is: data and pure functions, gathered in one folder (see docs/adding-a-provider.md).
+
+The loop in ``sync.py`` is written once; a provider tells it what to ask, how to read the answers, and what they mean.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from integration_pipeline.errors import ProviderError
+from integration_pipeline.model import Connection, Page, SyncType, System, Token
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer, whole. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A base URL: the variable that overrides it, the vendor's own, and the vendor's further host names.
+
+    ``domains`` lists domain names whose hosts the vendor may redirect to (LINE WORKS' 307 to another instance).
+    """
+
+    variable: str
+    default: str
+    domains: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most ``requests`` within any ``seconds``, over all operations that share ``name`` (per connection)."""
+
+    name: str
+    requests: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """A form to post to the token endpoint. Never shown: it carries secrets."""
+
+    path: str
+    """Appended to the provider's token endpoint."""
+    form: Mapping[str, str] = field(repr=False)
+    basic_auth: tuple[str, str] | None = field(default=None, repr=False)
+    uses_refresh_token: bool = False
+    """Whether the refresh token may be spent by this request (so that a lost answer is remembered)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A set of things the provider lists, page by page.
+
+    :param name: what it lists, kept beside every stored row (``users``, ``channels:<team id>``): only a row's own
+        listing, read to its end, can prove the row absent.
+    :param pages: read lazily; a page that cannot be read raises.
+    :param is_main: its failure fails the sync. The failure of any other listing makes the sync PARTIAL, unless
+        no listing at all could be read.
+    :param proves_absence: false where the provider is known to leave things out (an archived team's channels).
+    """
+
+    name: str
+    pages: Iterable[Page]
+    is_main: bool = False
+    proves_absence: bool = True
+
+
+class Api(Protocol):
+    """What a provider's ``directory.py`` may do to the outside: ask, within limits, with retries and a valid token."""
+
+    def get(
+        self,
+        path: str,
+        read: Callable[[Answer], T],
+        *,
+        operation: str,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> T:
+        """GET ``path`` (under the API base URL, or an absolute URL on an allowed host) and read the answer.
+
+        ``operation`` names the provider's limits that apply (``Provider.limits``). ``read`` raises a ProviderError
+        for an answer it cannot accept; a retryable one is tried again here and nowhere else.
+        """
+
+    def post_json(
+        self,
+        path: str,
+        read: Callable[[Answer], T],
+        *,
+        operation: str,
+        json: Any,
+        parts: int = 1,
+        headers: Mapping[str, str] | None = None,
+    ) -> T:
+        """POST a JSON body that only reads (Graph's ``$batch``), counted ``parts`` times against ``operation``'s limits."""
+
+
+@dataclass(slots=True)
+class Session:
+    """One invocation's work on one connection: its types run in turn and share the client, the token and the memo."""
+
+    connection: Connection
+    api: Api
+    memo: dict[str, Any] = field(default_factory=dict)
+    """What one sync type has fetched and another needs (Slack's bots are found while its users are listed)."""
+    warnings: list[str] = field(default_factory=list)
+    """Things an operator should know that do not make the sync PARTIAL; each is said once."""
+    workspace: dict[str, Any] | None = None
+    """What the provider says of the workspace or organisation, where it was asked."""
+
+    def warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One key of a connection's ``options``.
+
+    :param check: returns what is wrong with a value, or None.
+    """
+
+    name: str
+    meaning: str
+    check: Callable[[Any], str | None]
+    is_secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What ``connections test`` found: the workspace's name and the permissions that are missing."""
+
+    workspace: str
+    missing: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One vendor. Everything that lists vendors (CLI choices, assets, limits, tests) is derived from these."""
+
+    system: System
+    title: str
+    api: Endpoint
+    token: Endpoint
+    limits: Mapping[str, tuple[Limit, ...]]
+    """operation → the limits that count it; every operation used must be listed."""
+    options: tuple[Option, ...]
+    problems: Callable[[Mapping[str, Any]], list[str]]
+    """What is missing in a whole connection entry (contract's JSON), in words."""
+    token_request: Callable[[Connection, dt.datetime], TokenRequest | None]
+    """How to ask for a token now; None where the stored one is all there is."""
+    read_token: Callable[[Answer, dt.datetime], Token]
+    """Raises CredentialsError when the provider refuses."""
+    refresh_before: dt.timedelta
+    """A token with less life than this left is renewed before the work starts."""
+    classify: Callable[[Answer], ProviderError | None]
+    """What an answer's status, headers and error body mean; None when it is fine as far as they tell."""
+    listings: Mapping[SyncType, Callable[[Session], Iterator[Listing]]]
+    probe: Callable[[Session], Probe]
