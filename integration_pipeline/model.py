@@ -178,6 +178,15 @@ class Counts:
         return self.created + self.updated + self.deleted + self.unchanged + self.rejected
 
 
+class PlannedChange(NamedTuple):
+    """One thing a dry run would do: ``CREATE``, ``UPDATE``, ``DEACTIVATE`` or, for a mapping alone, ``MATCH``."""
+
+    action: str
+    kind: str
+    key: str
+    name: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How one sync of one connection and type ended: a history row, whether written or, in a dry run, not."""
@@ -196,3 +205,4 @@ class Outcome:
     warnings: tuple[str, ...]
     api_calls: int
     dry_run: bool
+    changes: tuple[PlannedChange, ...] = ()

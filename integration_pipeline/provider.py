@@ -77,6 +77,10 @@ class Listing:
 class Api(Protocol):
     """What a provider's ``directory.py`` may do to the outside: ask, within limits, with retries and a valid token."""
 
+    @property
+    def calls(self) -> int:
+        """HTTP requests sent so far, retries and token requests included."""
+
     def get(
         self,
         path: str,
@@ -117,6 +121,8 @@ class Session:
     """Things an operator should know that do not make the sync PARTIAL; each is said once."""
     workspace: dict[str, Any] | None = None
     """What the provider says of the workspace or organisation, where it was asked."""
+    failure: ProviderError | None = None
+    """What ended this connection's work for good: the types still due fail with it, without asking again."""
 
     def warn(self, text: str) -> None:
         if text not in self.warnings:

@@ -1,0 +1,176 @@
+"""What changed: the records of a walk against what is stored, as they stream by.
+
+``stored`` maps a record's identity to its content hash (:func:`fingerprint`): an even hash belongs to an inactive row,
+an odd one to an active row, and 0 to one that is gone. A record that equals its hash never leaves :meth:`Diff.feed`,
+so that memory and database work follow the changes and not the directory. What was seen is noted in the same dict, as
+a negative number, so that a million rows need no second one.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from integration_pipeline.model import Counts, Page, Record, Rejection, State
+
+GONE = 0
+"""The hash of a row that is gone, whether its provider says so or no longer lists it: both read the same."""
+
+LARGEST_KEY_BYTES = 512
+
+
+class Change(NamedTuple):
+    """A record that differs from what is stored."""
+
+    record: Any
+    listing: str
+    content_hash: int
+    is_new: bool
+    deactivates: bool
+    """Whether an active row becomes inactive by it: those pass the guard."""
+
+
+class Absence(NamedTuple):
+    """A stored, active row that its complete listing did not hold."""
+
+    key: str
+    kind: str
+    listing: str
+
+
+def identity(kind: str, key: str, *, by_kind: bool) -> str:
+    """What a row is called in ``stored``. Ids of users are unique; ids of groups and org units only within their kind."""
+    return f"{kind}\x1f{key}" if by_kind else key
+
+
+_WORDS = {None: "\x1e", True: "\x1e1", False: "\x1e0"}
+
+
+def content(record: Record, listing: str) -> str:
+    """All that makes a record what it is, its id aside, as one text."""
+    return "\x1f".join([listing, *(value if isinstance(value, str) else _WORDS[value] for value in record[1:])])
+
+
+def fingerprint(state: State, text: str) -> int:
+    """A record's :func:`content` as 63 bits, odd when it is active.
+
+    :raises UnicodeEncodeError: the text holds half a surrogate pair, which no database stores.
+    """
+    digest = int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+    if state is State.GONE:
+        return GONE
+    return digest | 1 if state is State.ACTIVE else (digest & ~1) or 2
+
+
+def without_nul(record: Any) -> Any:
+    """The record without U+0000, which PostgreSQL cannot hold."""
+    return record._make(value.replace("\x00", "") if type(value) is str else value for value in record)
+
+
+@dataclass(slots=True)
+class Diff:
+    """One walk's comparison. Feed it every page; then ask what is absent."""
+
+    stored: dict[str, int]
+    by_kind: bool
+    counts: Counts = field(default_factory=Counts)
+    rejections: list[Rejection] = field(default_factory=list)
+    deactivated: dict[str, int] = field(default_factory=dict)
+    """kind → how many active rows the provider flags as inactive or gone."""
+    unproven: dict[str, str] = field(default_factory=dict)
+    """listing → why it cannot prove that something is absent although it was read to its end."""
+    rows: dict[str, int] = field(default_factory=dict)
+    """listing → how many rows it held, rejected ones included."""
+    _numbers: dict[str, int] = field(default_factory=dict)
+
+    def feed(self, listing: str, page: Page) -> Iterator[Change]:
+        """Compare one page; yields what differs. To be consumed to its end.
+
+        An id that comes twice counts once, as it came first. Twice on different pages of one listing means that the
+        paging shifted under the walk, so another row may have been skipped: the listing proves nothing any more.
+        """
+        number = -1 - self._numbers.setdefault(listing, len(self._numbers))
+        self.rows[listing] = self.rows.get(listing, 0) + len(page.records) + len(page.rejected)
+        on_page: set[str] = set()
+        for raw in page.records:
+            record: Record = raw
+            text = content(record, listing)
+            if "\x00" in text or "\x00" in raw.key:
+                record = without_nul(raw)
+                text = content(record, listing)
+            name = identity(record.kind, record.key, by_kind=self.by_kind)
+            before = self.stored.get(name)
+            if before is not None and before < 0:
+                if before == number and name not in on_page:
+                    self.unproven[listing] = "an id came twice on different pages"
+                continue
+            on_page.add(name)
+            try:
+                after = fingerprint(record.state, text)
+                problem = _problem(record.key)
+            except UnicodeEncodeError:
+                problem = "text: is not valid Unicode"
+            if problem:
+                self.reject(listing, Rejection(record.key, record.kind, problem))
+                continue
+            change = self._compare(record, listing, before, after)
+            if before is not None or change:
+                self.stored[name] = number
+            if change:
+                yield change
+        for rejection in page.rejected:
+            self.reject(listing, rejection)
+
+    def _compare(self, record: Record, listing: str, before: int | None, after: int) -> Change | None:
+        if before is None:
+            if after == GONE:
+                return None
+            self.counts.created += 1
+            return Change(record, listing, after, is_new=True, deactivates=False)
+        if before == after:
+            self.counts.unchanged += 1
+            return None
+        deactivates = bool(before & 1) and not after & 1
+        if deactivates:
+            self.counts.deleted += 1
+            self.deactivated[record.kind] = self.deactivated.get(record.kind, 0) + 1
+        else:
+            self.counts.updated += 1
+        return Change(record, listing, after, is_new=False, deactivates=deactivates)
+
+    def reject(self, listing: str, rejection: Rejection) -> None:
+        """Count a record that cannot be read. With a readable id it was seen; without one it may be any stored row."""
+        self.counts.rejected += 1
+        if not rejection.key or not _is_text(rejection.key):
+            self.rejections.append(rejection._replace(key=None))
+            self.unproven[listing] = "a record without a readable id"
+            return
+        self.rejections.append(rejection)
+        name = identity(rejection.kind, rejection.key, by_kind=self.by_kind)
+        if self.stored.get(name, -1) >= 0:
+            self.stored[name] = -1 - self._numbers.setdefault(listing, len(self._numbers))
+
+    def unseen(self) -> list[str]:
+        """Identities of the active rows that no page held."""
+        return [name for name, value in self.stored.items() if value > 0 and value & 1]
+
+    def has_seen(self, name: str) -> bool:
+        return self.stored.get(name, 0) < 0
+
+    def hold(self) -> None:
+        """The guard keeps every deactivation back: those records count as what they stay, unchanged."""
+        self.counts.unchanged += self.counts.deleted
+        self.counts.deleted = 0
+
+
+def _problem(key: str) -> str | None:
+    if not key:
+        return "id: is empty"
+    return f"id: is longer than {LARGEST_KEY_BYTES} bytes" if len(key.encode()) > LARGEST_KEY_BYTES else None
+
+
+def _is_text(key: str) -> bool:
+    try:
+        return bool(key.encode())
+    except UnicodeEncodeError:
+        return False

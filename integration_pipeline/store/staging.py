@@ -1,0 +1,297 @@
+"""What a walk found → the tables: one short transaction of a constant number of statements, whatever the size.
+
+The SQL stands in ``sql/sync``; here it is given its table and fed.
+"""
+
+import datetime as dt
+import json
+import marshal
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import psycopg
+
+from integration_pipeline.diff import GONE, Absence, Change
+from integration_pipeline.errors import Superseded
+from integration_pipeline.model import Connection, Setting, State, SyncType, Team, User
+from integration_pipeline.store import queries
+
+Cursor = psycopg.Cursor[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The table that one sync type keeps in step.
+
+    :param columns: the record's own columns, in the order of its fields, with their types.
+    :param by_kind: whether ids are unique only within their kind.
+    """
+
+    table: str
+    key: str
+    columns: Mapping[str, str]
+    name: str
+    """The column by which people know a row."""
+    by_kind: bool
+
+    def sql(self, name: str, **more: str) -> str:
+        """``sql/sync/<name>.sql`` for this table. Only names from this module are put into the text."""
+        return queries.sql(f"sync/{name}").format(
+            table=self.table,
+            key=self.key,
+            identity=f"kind || E'\\x1f' || {self.key}" if self.by_kind else self.key,
+            columns=", ".join(self.columns),
+            column_types=", ".join(f"{name} {type_}" for name, type_ in self.columns.items()),
+            assignments=", ".join(f"{name} = stage.{name}" for name in self.columns),
+            **more,
+        )
+
+
+def _columns(fields: Sequence[str], **types: str) -> dict[str, str]:
+    return {name: types.get(name, "text") for name in fields[4:]}
+
+
+TARGETS: Mapping[SyncType, Target] = {
+    SyncType.USERS: Target(
+        "external_users", "external_user_id", _columns(User._fields), "external_username", by_kind=False
+    ),
+    SyncType.TEAMS: Target(
+        "external_teams", "external_team_id", _columns(Team._fields, is_archived="boolean"), "name", by_kind=True
+    ),
+    SyncType.NOTIFICATIONS: Target(
+        "notification_settings", "external_id", _columns(Setting._fields, settings="jsonb"), "name", by_kind=True
+    ),
+}
+
+
+class Row(NamedTuple):
+    """One row on its way to the stage."""
+
+    values: tuple[Any, ...]
+    action: str
+    deactivates: bool
+
+
+def row_of(change: Change) -> Row:
+    """A changed record as a stage row. A record that is gone brings nothing but that."""
+    is_gone = change.record.state is State.GONE
+    action = "C" if change.is_new else "G" if is_gone else "U"
+    plain = tuple(str(value) if isinstance(value, State) else value for value in change.record)
+    content = (*plain[:4], *(None for _ in plain[4:])) if is_gone else plain
+    return Row((*content, change.listing, change.content_hash, action), action, change.deactivates)
+
+
+def row_of_absence(absence: Absence, width: int) -> Row:
+    """A row that a complete listing did not hold, as a stage row. ``width``: how many columns records have."""
+    key = (absence.key, absence.kind, State.GONE.value, "absent")
+    return Row((*key, *(None,) * width, absence.listing, GONE, "G"), "G", deactivates=True)
+
+
+class Spool:
+    """The changes of a walk, waiting for its end: a little in memory, the rest in a private temporary file.
+
+    :param batch_size: how many rows are buffered at a time on the way there.
+    """
+
+    def __init__(self, batch_size: int, *, max_memory_bytes: int = 8 * 1024 * 1024) -> None:
+        self._batch_size = batch_size
+        self._buffer: list[tuple[tuple[Any, ...], str, bool]] = []
+        self._file = tempfile.SpooledTemporaryFile(max_size=max_memory_bytes)  # noqa: SIM115 - closed by close()
+        self.size = 0
+
+    def add(self, row: Row) -> None:
+        self._buffer.append(tuple(row))
+        self.size += 1
+        if len(self._buffer) >= self._batch_size:
+            self._flush()
+
+    def _flush(self) -> None:
+        marshal.dump(self._buffer, self._file)
+        self._buffer.clear()
+
+    def rows(self, *, is_held: bool = False) -> Iterator[Row]:
+        """Everything added, in order; what deactivates is left out while the guard holds it."""
+        if self._buffer:
+            self._flush()
+        end = self._file.tell()
+        self._file.seek(0)
+        while self._file.tell() < end:
+            for values, action, deactivates in marshal.load(self._file):  # noqa: S302 - our own private file
+                if not (is_held and deactivates):
+                    yield Row(values, action, deactivates)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def stored(cursor: Cursor, target: Target, connection: Connection) -> dict[str, int]:
+    """What is stored of the connection: identity → content hash (:mod:`integration_pipeline.diff`)."""
+    with cursor.copy(target.sql("stored"), _keys(connection)) as copy:
+        copy.set_types(["text", "int8"])
+        return dict(copy.rows())
+
+
+def generation(cursor: Cursor, connection: Connection) -> int:
+    """The connection's ``sync_generation``, to be read before the walk."""
+    cursor.execute(
+        "SELECT sync_generation FROM external_system_connections "
+        "WHERE tenant_id = %(tenant_id)s AND system_type = %(system_type)s",
+        _keys(connection),
+    )
+    row = cursor.fetchone()
+    if row is None:
+        message = f"the connection {connection} was removed meanwhile"
+        raise Superseded(message)
+    return int(row[0])
+
+
+def absences(cursor: Cursor, target: Target, connection: Connection, names: Sequence[str]) -> list[Absence]:
+    """The active rows among ``names``, with the listing each stands under."""
+    cursor.execute(target.sql("absent"), {**_keys(connection), "names": list(names)})
+    return [Absence(*row) for row in cursor]
+
+
+def census(cursor: Cursor, target: Target, connection: Connection) -> list[tuple[str, str, int]]:
+    """(listing, kind, how many active rows) of the connection."""
+    cursor.execute(target.sql("census"), _keys(connection))
+    return list(cursor)
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """What one apply needs to know."""
+
+    connection: Connection
+    sync_id: UUID
+    sync_type: SyncType
+    at: dt.datetime
+    generation: int
+    users_are_complete: bool
+    workspace: Mapping[str, Any] | None
+
+
+def apply(cursor: Cursor, task: Apply, rows: Iterable[Row], *, has_rows: bool) -> list[str]:
+    """Write everything, in the caller's transaction; returns the accounts whose mapping alone changed.
+
+    :raises Superseded: another apply came first; nothing was written.
+    """
+    target = TARGETS[task.sync_type]
+    matches = task.sync_type is SyncType.USERS
+    parameters = {
+        **_keys(task.connection),
+        "sync_id": task.sync_id,
+        "sync_type": task.sync_type.value,
+        "at": task.at,
+    }
+    people_moved = _move(cursor, task, parameters, matches=matches)
+    if has_rows:
+        cursor.execute(target.sql("stage"))
+        fields = ("key", "kind", "state", "reason", *target.columns, "listing", "content_hash", "action")
+        with cursor.copy(f"COPY stage ({', '.join(fields)}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row.values)
+        cursor.execute(target.sql("apply"), parameters)
+    return rematch(cursor, parameters) if matches and (has_rows or people_moved) else []
+
+
+def _move(cursor: Cursor, task: Apply, parameters: Mapping[str, Any], *, matches: bool) -> bool:
+    workspace = task.workspace if task.workspace != task.connection.workspace else None
+    cursor.execute(
+        queries.sql("sync/move"),
+        {
+            **parameters,
+            "generation": task.generation,
+            "users_are_complete": task.users_are_complete,
+            "matches": matches,
+            "workspace": None if workspace is None else json.dumps(workspace, ensure_ascii=False),
+        },
+    )
+    row = cursor.fetchone()
+    if row is None:
+        message = f"another apply moved {task.connection} while this one was reading"
+        raise Superseded(message)
+    return bool(row[0])
+
+
+STORED_ACCOUNTS = """
+    SELECT external_user_id, is_active, external_key, employee_key, email_key, email_key_2
+    FROM external_users
+    WHERE tenant_id = %(tenant_id)s AND system_type = %(system_type)s
+"""
+
+PLANNED_ACCOUNTS = f"""
+    SELECT external_user_id, is_active, external_key, employee_key, email_key, email_key_2
+    FROM ({STORED_ACCOUNTS}) AS account
+    WHERE NOT external_user_id = ANY(%(changed)s)
+    UNION ALL
+    SELECT
+        key, state = 'ACTIVE', external_key, nullif(btrim(employee_number), ''),
+        nullif(lower(btrim(match_email)), ''), nullif(lower(btrim(match_email_2)), '')
+    FROM jsonb_to_recordset(%(incoming)s) AS incoming (
+        key text, state text, external_key text, employee_number text, match_email text, match_email_2 text
+    )
+"""
+
+
+def rematch(cursor: Cursor, parameters: Mapping[str, Any]) -> list[str]:
+    """Match the connection's accounts anew and write the differences; returns those that no other change touched.
+
+    :param parameters: ``tenant_id``, ``system_type``, ``at``, and ``sync_id``, the sync whose own changes do not count.
+    """
+    match = queries.sql("sync/match").format(accounts=STORED_ACCOUNTS)
+    cursor.execute(queries.sql("sync/rematch").format(match=match), parameters)
+    return [str(row[0]) for row in cursor]
+
+
+def planned_matches(cursor: Cursor, connection: Connection, rows: Iterable[Row]) -> list[str]:
+    """What :func:`rematch` would return after these rows were applied, by reads alone."""
+    changed: list[str] = []
+    incoming: list[dict[str, Any]] = []
+    for row in rows:
+        changed.append(row.values[0])
+        if row.action != "G":
+            incoming.append(dict(zip(User._fields, row.values, strict=False)))
+    match = queries.sql("sync/match").format(accounts=PLANNED_ACCOUNTS)
+    cursor.execute(
+        match, {**_keys(connection), "changed": changed, "incoming": json.dumps(incoming, ensure_ascii=False)}
+    )
+    touched = set(changed)
+    return [str(row[0]) for row in cursor if row[0] not in touched]
+
+
+def people_moved(cursor: Cursor, connection: Connection) -> bool:
+    """Whether internal users or links changed since the connection was last matched."""
+    cursor.execute(
+        "SELECT matched_version <> matching_version FROM external_system_connections "
+        "INNER JOIN tenants USING (tenant_id) WHERE tenant_id = %(tenant_id)s AND system_type = %(system_type)s",
+        _keys(connection),
+    )
+    row = cursor.fetchone()
+    return bool(row and row[0])
+
+
+class Problem(NamedTuple):
+    """Something that could not be read in a sync that was committed all the same: one row of ``sync_errors``."""
+
+    error_type: str
+    message: str
+    provider_code: str | None
+    remedy: str | None
+    kind: str | None
+    key: str | None
+
+
+def record_problems(cursor: Cursor, task: Apply, problems: Sequence[Problem]) -> None:
+    """Keep what could not be read, one row each."""
+    if not problems:
+        return
+    columns = {f"{name}s": [getattr(problem, name) for problem in problems] for name in Problem._fields}
+    parameters = {"sync_id": task.sync_id, "sync_type": task.sync_type.value, "at": task.at}
+    cursor.execute(queries.sql("sync/problems"), {**_keys(task.connection), **parameters, **columns})
+
+
+def _keys(connection: Connection) -> dict[str, Any]:
+    return {"tenant_id": connection.tenant_id, "system_type": connection.system}

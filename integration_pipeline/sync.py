@@ -1,0 +1,351 @@
+"""The line, once for every provider: pages → records → diff → stage → apply → mappings → history.
+
+:func:`sync` keeps one connection's users, teams or notification settings in step. It reads first, with no transaction
+open, and writes last, in one short transaction that also turns the history row, born FAILED, into what it became.
+"""
+
+import datetime as dt
+import logging
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from uuid import UUID
+
+import psycopg
+
+from integration_pipeline import guard
+from integration_pipeline.diff import Absence, Diff
+from integration_pipeline.errors import Interrupted, Kind, PipelineError, ProviderError
+from integration_pipeline.model import Connection, Counts, Outcome, PlannedChange, Status, SyncType
+from integration_pipeline.provider import Provider, Session
+from integration_pipeline.store import history, staging
+from integration_pipeline.store.engine import Database
+from integration_pipeline.store.staging import TARGETS, Apply, Problem, Row, Spool, Target, row_of, row_of_absence
+
+logger = logging.getLogger(__name__)
+
+LARGEST_PLAN = 1000
+"""How many changes of a dry run are named one by one; the counts are always whole."""
+
+NAMED_LISTINGS = 3
+"""How many unreadable listings an error message names; ``sync_errors`` has them all."""
+
+
+def ignore(*_: object) -> None:
+    """The listener that does nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What all syncs of one invocation share.
+
+    :param batch_size: how many changed records are buffered at a time; None = as the connection says.
+    :param run_id: the Dagster run that asks, kept in the history.
+    :param on_begin: told the ``sync_id`` of every history row that is open from now on.
+    :param on_read: told how many rows of the source were read so far.
+    """
+
+    database: Database
+    now: Callable[[], dt.datetime]
+    dry_run: bool = False
+    batch_size: int | None = None
+    run_id: str | None = None
+    on_begin: Callable[[Connection, UUID], None] = ignore
+    on_read: Callable[[Connection, SyncType, int], None] = ignore
+
+
+@dataclass(slots=True)
+class Walk:
+    """What was read to its end, and what was not."""
+
+    main: set[str] = field(default_factory=set)
+    complete: set[str] = field(default_factory=set)
+    silent: set[str] = field(default_factory=set)
+    """Read to their end, but known to leave things out."""
+    unread: dict[str, ProviderError] = field(default_factory=dict)
+
+    def may_prove_absent(self, listing: str, unproven: Mapping[str, str]) -> bool:
+        """Whether a row under this listing is gone when nobody saw it.
+
+        A listing that was never opened has lost its parent: gone with it, if the main listing is proven.
+        """
+        if listing in self.complete:
+            return listing not in unproven
+        return not (listing in self.unread or listing in self.silent or self.main & unproven.keys())
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a walk came to, before anything is written."""
+
+    generation: int
+    diff: Diff
+    walk: Walk
+    objections: list[str]
+
+    @property
+    def is_held(self) -> bool:
+        return bool(self.objections)
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.walk.unread and not self.diff.unproven
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One sync under way: what its outcome will be made of."""
+
+    session: Session
+    sync_type: SyncType
+    run: Run
+    started_at: dt.datetime
+    calls_before: int
+    sync_id: UUID | None = None
+
+    @property
+    def target(self) -> Target:
+        return TARGETS[self.sync_type]
+
+    def outcome(
+        self,
+        status: Status,
+        counts: Counts,
+        kind: Kind | None = None,
+        message: str | None = None,
+        remedy: str | None = None,
+        changes: Sequence[PlannedChange] = (),
+    ) -> Outcome:
+        return Outcome(
+            sync_id=str(self.sync_id) if self.sync_id else None,
+            tenant_id=self.session.connection.tenant_id,
+            system=self.session.connection.system,
+            sync_type=self.sync_type,
+            started_at=self.started_at,
+            completed_at=self.run.now(),
+            status=status,
+            counts=counts,
+            error_type=kind.value if kind else None,
+            error_message=message,
+            remedy=remedy,
+            warnings=tuple(self.session.warnings),
+            api_calls=self.session.api.calls - self.calls_before,
+            dry_run=self.run.dry_run,
+            changes=tuple(changes),
+        )
+
+
+def sync(session: Session, provider: Provider, sync_type: SyncType, run: Run, *, calls_before: int) -> Outcome:
+    """Bring one connection's rows of one type in step with the provider, and say how it went.
+
+    Provider and database errors become a FAILED outcome; only an interruption is raised.
+
+    :param calls_before: the session's API calls that earlier syncs have accounted for.
+    :raises Interrupted: after the history row says so.
+    """
+    session.warnings.clear()
+    attempt = Attempt(session, sync_type, run, run.now(), calls_before)
+    spool = Spool(run.batch_size or session.connection.batch_size)
+    try:
+        if not run.dry_run:
+            attempt.sync_id = history.begin(
+                run.database, session.connection, sync_type, started_at=attempt.started_at, run_id=run.run_id
+            )
+            run.on_begin(session.connection, attempt.sync_id)
+        if session.failure:
+            raise session.failure
+        plan = _read(attempt, provider, spool)
+        return _preview(attempt, plan, spool) if run.dry_run else _commit(attempt, plan, spool)
+    except Interrupted as error:
+        _fail(attempt, error, error.kind, str(error))
+        raise
+    except PipelineError as error:
+        if isinstance(error, ProviderError) and error.is_fatal:
+            session.failure = error
+        return _fail(attempt, error, error.kind, str(error), error.remedy)
+    except psycopg.Error as error:
+        message = f"the database refused or was lost: {type(error).__name__} {error.sqlstate or ''}".strip()
+        return _fail(attempt, error, Kind.UNKNOWN_ERROR, message, "Look at PostgreSQL's own log.")
+    except Exception as error:  # the outermost edge of one connection: a defect must not end the other tenants' night
+        logger.exception("defect connection=%s", session.connection)
+        message = f"a defect in the pipeline: {type(error).__name__}"
+        return _fail(attempt, error, Kind.UNKNOWN_ERROR, message, "Report it with its stack trace.")
+    finally:
+        spool.close()
+
+
+def _read(attempt: Attempt, provider: Provider, spool: Spool) -> Plan:
+    """Walk the provider and compare; nothing is written."""
+    connection, target = attempt.session.connection, attempt.target
+    with attempt.run.database.transaction(connection.tenant_id) as cursor:
+        generation = staging.generation(cursor, connection)
+        diff = Diff(staging.stored(cursor, target, connection), by_kind=target.by_kind)
+    walk = _walk(attempt, provider, diff, spool)
+    absent, objections = _removals(attempt, diff, walk)
+    if objections:
+        diff.hold()
+    else:
+        diff.counts.deleted += len(absent)
+        for absence in absent:
+            spool.add(row_of_absence(absence, len(target.columns)))
+    return Plan(generation, diff, walk, objections)
+
+
+def _walk(attempt: Attempt, provider: Provider, diff: Diff, spool: Spool) -> Walk:
+    walk, rows_read = Walk(), 0
+    session = attempt.session
+    for listing in provider.listings[attempt.sync_type](session):
+        if listing.is_main:
+            walk.main.add(listing.name)
+        try:
+            for page in listing.pages:
+                for change in diff.feed(listing.name, page):
+                    spool.add(row_of(change))
+                rows_read += len(page.records) + len(page.rejected)
+                attempt.run.on_read(session.connection, attempt.sync_type, rows_read)
+        except ProviderError as error:
+            if listing.is_main or error.is_fatal:
+                raise
+            walk.unread[listing.name] = error
+        else:
+            (walk.complete if listing.proves_absence else walk.silent).add(listing.name)
+    if walk.unread and not walk.complete:
+        raise next(iter(walk.unread.values()))
+    return walk
+
+
+def _removals(attempt: Attempt, diff: Diff, walk: Walk) -> tuple[list[Absence], list[str]]:
+    """The rows proven absent, and why they must stay for now if they must."""
+    names = diff.unseen()
+    if not names and not diff.deactivated:
+        return [], []
+    connection, target = attempt.session.connection, attempt.target
+    with attempt.run.database.transaction(connection.tenant_id) as cursor:
+        unseen = staging.absences(cursor, target, connection, names) if names else []
+        census = staging.census(cursor, target, connection)
+    absent = [absence for absence in unseen if walk.may_prove_absent(absence.listing, diff.unproven)]
+    removals, active = dict(diff.deactivated), dict[str, int]()
+    for absence in absent:
+        removals[absence.kind] = removals.get(absence.kind, 0) + 1
+    for _, kind, count in census:
+        active[kind] = active.get(kind, 0) + count
+    emptied = sorted({a.listing for a in absent if a.listing in walk.complete and not diff.rows.get(a.listing)})
+    limits = _limits(connection)
+    return absent, guard.objections(removals=removals, active=active, emptied=emptied, limits=limits)
+
+
+def _limits(connection: Connection) -> guard.Limits:
+    return guard.Limits(
+        max_removed=connection.options.get("guard_max_removed", guard.MAX_REMOVED),
+        max_removed_percent=connection.options.get("guard_max_removed_percent", guard.MAX_REMOVED_PERCENT),
+    )
+
+
+def _commit(attempt: Attempt, plan: Plan, spool: Spool) -> Outcome:
+    """The short transaction at the end: all of it with the history row, or nothing."""
+    session = attempt.session
+    if attempt.sync_id is None:
+        message = "a dry run has nothing to commit"
+        raise ValueError(message)
+    task = Apply(
+        connection=session.connection,
+        sync_id=attempt.sync_id,
+        sync_type=attempt.sync_type,
+        at=attempt.run.now(),
+        generation=plan.generation,
+        users_are_complete=attempt.sync_type is SyncType.USERS and plan.is_complete,
+        workspace=session.workspace,
+    )
+    with attempt.run.database.transaction(session.connection.tenant_id) as cursor:
+        has_rows = any(True for _ in spool.rows(is_held=plan.is_held))
+        rematched = staging.apply(cursor, task, spool.rows(is_held=plan.is_held), has_rows=has_rows)
+        _count_rematched(plan, rematched)
+        staging.record_problems(cursor, task, _problems(plan))
+        outcome = attempt.outcome(*_verdict(plan))
+        history.finish(cursor, outcome)
+    if session.workspace is not None:
+        session.connection = replace(session.connection, workspace=session.workspace)
+    return outcome
+
+
+def _preview(attempt: Attempt, plan: Plan, spool: Spool) -> Outcome:
+    """What a dry run would do, mappings included, by reads alone."""
+    rows = islice(spool.rows(is_held=plan.is_held), LARGEST_PLAN)
+    changes = [_planned_change(row, attempt.target) for row in rows]
+    if attempt.sync_type is SyncType.USERS:
+        connection = attempt.session.connection
+        with attempt.run.database.transaction(connection.tenant_id) as cursor:
+            rematched = []
+            if changes or staging.people_moved(cursor, connection):
+                rematched = staging.planned_matches(cursor, connection, spool.rows(is_held=plan.is_held))
+        _count_rematched(plan, rematched)
+        changes += [PlannedChange("MATCH", "USER", account, None) for account in rematched]
+    return attempt.outcome(*_verdict(plan), changes=changes[:LARGEST_PLAN])
+
+
+def _planned_change(row: Row, target: Target) -> PlannedChange:
+    action = "CREATE" if row.action == "C" else "DEACTIVATE" if row.deactivates else "UPDATE"
+    name = row.values[4 + list(target.columns).index(target.name)]
+    return PlannedChange(action, kind=row.values[1], key=row.values[0], name=name)
+
+
+def _count_rematched(plan: Plan, accounts: Sequence[str]) -> None:
+    """A mapping that changed alone is an update, of an account that else would count as unchanged (requirement A5)."""
+    plan.diff.counts.updated += len(accounts)
+    plan.diff.counts.unchanged -= sum(plan.diff.has_seen(account) for account in accounts)
+
+
+def _verdict(plan: Plan) -> tuple[Status, Counts, Kind | None, str | None, str | None]:
+    """SUCCESS, or PARTIAL with every reason; the kind is the gravest one's."""
+    diff, walk = plan.diff, plan.walk
+    reasons: list[tuple[Kind, str]] = []
+    if plan.is_held:
+        reasons.append((Kind.HELD, f"nothing was deactivated: {'; '.join(plan.objections)}"))
+    if walk.unread:
+        named = "; ".join(f"{name}: {error}" for name, error in islice(walk.unread.items(), NAMED_LISTINGS))
+        more = len(walk.unread) - NAMED_LISTINGS
+        reasons.append((Kind.INCOMPLETE, f"could not read {named}{f'; and {more} more' if more > 0 else ''}"))
+    if diff.unproven:
+        named = "; ".join(f"{name}: {why}" for name, why in diff.unproven.items())
+        reasons.append((Kind.INCOMPLETE, f"cannot tell what is gone, {named}"))
+    if diff.rejections:
+        reasons.append((Kind.REJECTED_RECORDS, f"{len(diff.rejections)} records could not be read"))
+    if not reasons:
+        return Status.SUCCESS, diff.counts, None, None, None
+    return Status.PARTIAL, diff.counts, reasons[0][0], "; ".join(text for _, text in reasons), _remedy(plan)
+
+
+def _remedy(plan: Plan) -> str | None:
+    if plan.is_held:
+        return (
+            "Look at the provider's own directory. If it really shrank, raise the connection's options "
+            "guard_max_removed and guard_max_removed_percent."
+        )
+    return next((error.remedy for error in plan.walk.unread.values() if error.remedy), None)
+
+
+def _problems(plan: Plan) -> list[Problem]:
+    unread = [
+        Problem(error.kind.value, f"{name}: {error}", error.code, error.remedy, None, None)
+        for name, error in plan.walk.unread.items()
+    ]
+    return unread + [
+        Problem(Kind.REJECTED_RECORDS.value, rejection.message, None, None, rejection.kind, rejection.key)
+        for rejection in plan.diff.rejections
+    ]
+
+
+def _fail(attempt: Attempt, error: BaseException, kind: Kind, message: str, remedy: str | None = None) -> Outcome:
+    """The outcome of a sync that wrote nothing, and its history row, where the database can still take it."""
+    outcome = attempt.outcome(Status.FAILED, Counts(), kind, message, remedy)
+    if attempt.sync_id is None:
+        return outcome
+    # Only the frames: an exception's own text may quote what the provider sent.
+    stack_trace = "".join(traceback.format_tb(error.__traceback__))
+    code = error.code if isinstance(error, ProviderError) else None
+    try:
+        history.fail(attempt.run.database, outcome, provider_code=code, stack_trace=stack_trace)
+    except psycopg.Error as lost:
+        logger.error("history row left open sync_id=%s error=%s", attempt.sync_id, type(lost).__name__)  # noqa: TRY400
+    return outcome
