@@ -1,0 +1,247 @@
+"""The batch: every connection asked for, side by side, each with its sync types in turn.
+
+Connections are independent: one that fails, waits or hangs never stops another. A connection is worked on by one
+invocation at a time; its types share one client, one token and what they have fetched. A worker slot is held only
+while there is work to do: a connection that waits for its provider's limits holds none.
+"""
+
+import datetime as dt
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from uuid import UUID
+
+import psycopg
+
+from integration_pipeline import registry
+from integration_pipeline.errors import Busy, Interrupted, ProviderError, UsageError
+from integration_pipeline.model import Connection, Outcome, SyncType, System
+from integration_pipeline.pipeline import Pipeline
+from integration_pipeline.provider import Session
+from integration_pipeline.store import connections as store
+from integration_pipeline.store import history
+from integration_pipeline.sync import Run, ignore, sync
+
+logger = logging.getLogger(__name__)
+
+CONCURRENCY = 8
+"""How many connections are worked on at once; those that wait for a limit do not count."""
+
+MAX_THREADS = 256
+"""How many connections may be under way, waiting ones included."""
+
+GRACE_SECONDS = 1.5
+"""How long an interrupted batch waits for its workers to say so themselves. A worker in the middle of a read does not
+hear it; its history row is closed for it, and its thread ends with the process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one invocation asks for; None = all."""
+
+    tenant_ids: tuple[str, ...] | None = None
+    systems: tuple[System, ...] | None = None
+    sync_types: tuple[SyncType, ...] | None = None
+    dry_run: bool = False
+    force_refresh: bool = False
+    batch_size: int | None = None
+    wait: bool = False
+    run_id: str | None = None
+
+
+class Refused(NamedTuple):
+    """A connection that another invocation is working on: nothing was done and no history row written."""
+
+    tenant_id: str
+    system: System
+    message: str
+
+
+class Started(NamedTuple):
+    """A sync began to read."""
+
+    connection: Connection
+    sync_type: SyncType
+
+
+class Read(NamedTuple):
+    """So many rows of the source were read so far."""
+
+    connection: Connection
+    sync_type: SyncType
+    rows: int
+
+
+class Waiting(NamedTuple):
+    """A connection waits for its provider."""
+
+    connection: Connection
+    seconds: float
+    reason: str
+
+
+Event = Started | Read | Waiting
+Listener = Callable[[Event], None]
+
+
+def select(pipeline: Pipeline, request: Request) -> list[Connection]:
+    """The enabled connections a request means, by tenant and then in the registry's order.
+
+    :raises UsageError: a tenant that does not exist, or a secret that the keys do not open.
+    """
+    found = store.load(pipeline.database, pipeline.keyring, tenant_ids=request.tenant_ids, systems=request.systems)
+    order = list(registry.FOLDERS)
+    return sorted(found, key=lambda connection: (connection.tenant_id, order.index(connection.system)))
+
+
+def due(connection: Connection, request: Request) -> tuple[SyncType, ...]:
+    """The sync types to run: those the connection asks for, of those the request means."""
+    wanted = request.sync_types
+    return tuple(sync_type for sync_type in connection.due if wanted is None or sync_type in wanted)
+
+
+def run(
+    pipeline: Pipeline,
+    request: Request,
+    connections: Sequence[Connection],
+    *,
+    concurrency: int = CONCURRENCY,
+    on_event: Listener = ignore,
+) -> Iterator[Outcome | Refused]:
+    """Sync the connections; yields every outcome when it ends.
+
+    Interrupting it (an exception raised in the consumer's thread, or closing the iterator) ends all work within
+    :data:`GRACE_SECONDS` and leaves true history rows.
+    """
+    work = _Work(pipeline, request, on_event, threading.Semaphore(concurrency))
+    for connection in connections:
+        work.pending.put(connection)
+    threads = [
+        # Daemons: nobody waits for a thread that hangs in a read.
+        threading.Thread(target=work.loop, name=f"sync-{number}", daemon=True)
+        for number in range(min(len(connections), MAX_THREADS))
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        left = len(connections)
+        while left:
+            result = work.results.get()
+            if result is None:
+                left -= 1
+            elif isinstance(result, BaseException):
+                raise result
+            else:
+                yield result
+    finally:
+        work.stop(threads)
+
+
+@dataclass(slots=True)
+class _Work:
+    """The state the workers of one batch share."""
+
+    pipeline: Pipeline
+    request: Request
+    on_event: Listener
+    slots: threading.Semaphore
+    pending: queue.SimpleQueue[Connection] = field(default_factory=queue.SimpleQueue)
+    results: queue.SimpleQueue[Outcome | Refused | BaseException | None] = field(default_factory=queue.SimpleQueue)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    open_rows: dict[UUID, Connection] = field(default_factory=dict)
+
+    def loop(self) -> None:
+        """One worker: takes connections until none is left."""
+        while not self.stopping.is_set():
+            try:
+                connection = self.pending.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                self._one(connection)
+            except Interrupted:
+                return
+            except Busy as error:
+                self.results.put(Refused(connection.tenant_id, connection.system, str(error)))
+            except Exception as error:  # a thread's edge: carried to the consumer, which raises it
+                self.results.put(error)
+                return
+            self.results.put(None)
+
+    def _one(self, connection: Connection) -> None:
+        with self._exclusively(connection), self.slots:
+            if not self.request.dry_run:
+                connection = store.read(
+                    self.pipeline.database, self.pipeline.keyring, connection.tenant_id, connection.system
+                )
+                history.close_interrupted(self.pipeline.database, connection, at=self.pipeline.now())
+            provider = registry.provider(connection.system)
+            session, close = self.pipeline.open_session(
+                connection,
+                provider,
+                force_refresh=self.request.force_refresh,
+                keep_tokens=not self.request.dry_run,
+                wait=self.pause,
+                slots=self.slots,
+                on_wait=lambda seconds, reason: self.on_event(Waiting(connection, seconds, reason)),
+            )
+            try:
+                self._types(session, provider)
+            finally:
+                close()
+
+    def _exclusively(self, connection: Connection) -> AbstractContextManager[None]:
+        if self.request.dry_run:
+            return nullcontext()
+        return self.pipeline.locks.hold(
+            connection.tenant_id, connection.system, wait=self.request.wait, pause=self.pause
+        )
+
+    def _types(self, session: Session, provider: registry.Provider) -> None:
+        run = Run(
+            database=self.pipeline.database,
+            now=self.pipeline.now,
+            dry_run=self.request.dry_run,
+            batch_size=self.request.batch_size,
+            run_id=self.request.run_id,
+            on_begin=lambda connection, sync_id: self.open_rows.update({sync_id: connection}),
+            on_read=lambda connection, sync_type, rows: self.on_event(Read(connection, sync_type, rows)),
+        )
+        calls = session.api.calls
+        try:
+            session.prepare()
+        except ProviderError as error:
+            session.failure = error
+        for sync_type in due(session.connection, self.request):
+            self.on_event(Started(session.connection, sync_type))
+            outcome = sync(session, provider, sync_type, run, calls_before=calls)
+            calls = session.api.calls
+            if outcome.sync_id:
+                self.open_rows.pop(UUID(outcome.sync_id), None)
+            self.results.put(outcome)
+
+    def pause(self, seconds: float) -> None:
+        """Sleep that ends when the batch does.
+
+        :raises Interrupted: the batch was told to stop.
+        """
+        if self.stopping.wait(seconds):
+            message = "the run was stopped"
+            raise Interrupted(message)
+
+    def stop(self, threads: Sequence[threading.Thread]) -> None:
+        """End all work; a no-op after everything ended by itself."""
+        self.stopping.set()
+        until = time.monotonic() + GRACE_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        for sync_id, connection in list(self.open_rows.items()):
+            try:
+                history.interrupt(self.pipeline.database, connection, sync_id, at=self.pipeline.now())
+            except psycopg.Error as error:
+                logger.warning("history row left open sync_id=%s error=%s", sync_id, type(error).__name__)
