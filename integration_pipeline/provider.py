@@ -102,11 +102,15 @@ class Api(Protocol):
         read: Callable[[Answer], T],
         *,
         operation: str,
-        json: Any,
-        parts: int = 1,
+        json: Any | Callable[[], Any],
+        parts: int | Callable[[], int] = 1,
         headers: Mapping[str, str] | None = None,
     ) -> T:
-        """POST a JSON body that only reads (Graph's ``$batch``), counted ``parts`` times against ``operation``'s limits."""
+        """POST a JSON body that only reads (Graph's ``$batch``), counted ``parts`` times against ``operation``'s limits.
+
+        ``json`` and ``parts`` may be functions: they are called before every try, so that a try after one that was
+        answered in part (``read`` kept what it got, and raised for the rest) asks for the rest alone.
+        """
 
 
 @dataclass(slots=True)
