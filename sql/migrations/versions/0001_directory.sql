@@ -10,15 +10,25 @@
 --   integration_pipeline_operator, which reads what lists show and imports what files bring.
 -- * system_type and kind have no CHECK: the registry of providers is the one list of them.
 
+-- Roles belong to the whole server: another database of it may have them already, or be making them at this moment.
 DO $$
+DECLARE
+    role_name text;
+    -- From 16 on whoever creates a role is a member that may grant it but not become it. 15 does not know the word SET.
+    usable text := CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END;
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'integration_pipeline_worker') THEN
-        CREATE ROLE integration_pipeline_worker NOLOGIN NOBYPASSRLS;
-    END IF;
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'integration_pipeline_operator') THEN
-        CREATE ROLE integration_pipeline_operator NOLOGIN NOBYPASSRLS;
-    END IF;
-    EXECUTE format('GRANT integration_pipeline_worker, integration_pipeline_operator TO %I', current_user);
+    FOREACH role_name IN ARRAY ARRAY['integration_pipeline_worker', 'integration_pipeline_operator'] LOOP
+        BEGIN
+            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role_name) THEN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
+            END IF;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL;
+        END;
+        IF NOT pg_has_role(role_name, usable) THEN
+            EXECUTE format('GRANT %I TO %I', role_name, current_user);
+        END IF;
+    END LOOP;
 END $$;
 
 -- Time-ordered ids (RFC 9562, version 7): new rows append to the end of their index. PostgreSQL 18 has uuidv7(); 15 not.
@@ -330,3 +340,5 @@ GRANT INSERT, UPDATE, DELETE ON user_links TO integration_pipeline_worker;
 GRANT INSERT, UPDATE ON daily_kpis TO integration_pipeline_worker;
 GRANT INSERT, UPDATE ON tenants, internal_users, external_system_connections, progress_kpis
     TO integration_pipeline_operator;
+-- Alembic's own table: whoever opens the database asks it whether the schema is this program's.
+GRANT SELECT ON alembic_version TO integration_pipeline_operator;

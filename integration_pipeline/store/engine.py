@@ -1,0 +1,125 @@
+"""The database: short transactions, each of them as one tenant's worker or as the operator, never as the login.
+
+The login may own the tables or be a superuser (the embedded database's is), and row-level security would not bind it:
+so every transaction takes a role that it does bind, in the same round trip that begins it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+import psycopg
+from psycopg import sql
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool
+
+from integration_pipeline.errors import UsageError
+from integration_pipeline.store import migrations, urls
+
+OLDEST_SERVER = 150000
+_WORKER = "integration_pipeline_worker"
+_OPERATOR = "integration_pipeline_operator"
+_BEGIN = sql.SQL("BEGIN; SELECT set_config('role', {role}, true), set_config('app.tenant_id', {tenant_id}, true)")
+_CHECK = b"""
+SELECT
+    current_setting('server_version_num')::integer,
+    (SELECT count(*) FROM pg_roles WHERE rolname IN ('integration_pipeline_worker', 'integration_pipeline_operator')),
+    (
+        -- From 16 on a member may be one that inherits only: SET is what counts, and 15 does not know the word.
+        SELECT count(*) FROM pg_roles
+        WHERE rolname IN ('integration_pipeline_worker', 'integration_pipeline_operator')
+        AND pg_has_role(
+            oid, CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END
+        )
+    ),
+    to_regclass('alembic_version') IS NOT NULL
+"""
+_ROLES = 2
+
+
+class Database:
+    """A pool of sessions. Sessions are opened as they are needed and closed when they were idle for a minute."""
+
+    def __init__(self, url: str, pool: ConnectionPool[psycopg.Connection]) -> None:
+        self.url = url
+        self._pool = pool
+
+    @classmethod
+    def open(cls, url: str, *, size: int = 8) -> Self:
+        """Check that the database can be used, and prepare to.
+
+        :param size: how many transactions may run at once; more of them wait for one another.
+        :raises UsageError: it cannot be reached or used, is older than PostgreSQL 15, or is not migrated to head.
+        """
+        with urls.connect(url) as session:
+            _check(session)
+        pool = ConnectionPool(
+            url,
+            min_size=0,
+            max_size=size,
+            max_idle=60.0,
+            open=True,
+            kwargs={"autocommit": True, **urls.parameters("integration-pipeline")},
+        )
+        return cls(url, pool)
+
+    @contextmanager
+    def transaction(self, tenant_id: str) -> Iterator[psycopg.Cursor[TupleRow]]:
+        """A transaction that sees and writes one tenant's rows only; it commits unless the block raises."""
+        if not tenant_id:
+            raise ValueError("a transaction needs its tenant")
+        with self._pool.connection() as session, _as_role(session, _WORKER, tenant_id) as cursor:
+            yield cursor
+
+    @contextmanager
+    def operator(self) -> Iterator[psycopg.Cursor[TupleRow]]:
+        """A transaction across tenants, with what lists and imports need; it commits unless the block raises."""
+        with self._pool.connection() as session, _as_role(session, _OPERATOR, "") as cursor:
+            yield cursor
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@contextmanager
+def _as_role(session: psycopg.Connection, role: str, tenant_id: str) -> Iterator[psycopg.Cursor[TupleRow]]:
+    with session.cursor() as cursor:
+        # psycopg would spend a round trip each on BEGIN and on what follows it.
+        cursor.execute(_BEGIN.format(role=sql.Literal(role), tenant_id=sql.Literal(tenant_id)))
+        try:
+            yield cursor
+        except BaseException:
+            # Whatever ended the block, Ctrl-C included, ends the transaction; a broken session has ended it already.
+            if not session.closed:
+                session.rollback()
+            raise
+        if session.info.transaction_status is TransactionStatus.INERROR:
+            # COMMIT would quietly roll back: whoever caught the statement's error must not take it for written.
+            session.rollback()
+            raise psycopg.errors.InFailedSqlTransaction("a statement of this transaction failed: nothing was written")
+        session.commit()
+
+
+def _check(session: psycopg.Connection) -> None:
+    row = session.execute(_CHECK).fetchone()
+    assert row is not None  # noqa: S101 - a SELECT without FROM has one row
+    version, roles, usable_roles, is_migrated = row
+    if version < OLDEST_SERVER:
+        raise UsageError(
+            f"PostgreSQL 15 or newer is needed, this server is {session.info.parameter_status('server_version')}"
+        )
+    if roles == _ROLES and usable_roles < _ROLES:
+        login = session.info.user
+        raise UsageError(f"the login {login!r} may not work as the pipeline: GRANT {_WORKER}, {_OPERATOR} TO {login}")
+    if usable_roles:
+        session.execute(b"SET ROLE integration_pipeline_operator")
+    problem = migrations.problem(migrations.revision(session) if is_migrated else None)
+    if problem is not None:
+        raise UsageError(problem)

@@ -1,0 +1,92 @@
+"""What tests build things from: the smallest true thing, and what matters said by the test."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg.conninfo import make_conninfo
+from psycopg.types.json import Jsonb
+from pydantic import SecretStr
+
+from integration_pipeline.crypto import Keyring
+from integration_pipeline.model import Connection, System
+from integration_pipeline.store.engine import Database
+
+SLACK = System("SLACK")
+TEAMS = System("TEAMS")
+LINE_WORKS = System("LINE_WORKS")
+
+KEYS = f"test:{base64.b64encode(bytes(range(32))).decode()}"
+"""A keyring's text, with one key that everybody knows."""
+
+
+def as_login(url: str, login: str) -> str:
+    """The same database, for another login."""
+    return make_conninfo(url, user=login)
+
+
+def connection(tenant_id: str = "tenant-a", system: System = SLACK, **changes: Any) -> Connection:
+    """A connection with a token that never expires."""
+    return Connection(
+        **{"tenant_id": tenant_id, "system": system, "access_token": SecretStr("token-of-" + tenant_id), **changes}
+    )
+
+
+def add_tenant(database: Database, tenant_id: str = "tenant-a", **columns: Any) -> str:
+    """Store a tenant."""
+    values = {"name": f"Tenant {tenant_id}", "time_zone": "Asia/Tokyo", "locale": "ja", **columns}
+    with database.operator() as cursor:
+        cursor.execute(
+            "INSERT INTO tenants (tenant_id, name, time_zone, locale) VALUES (%s, %s, %s, %s)",
+            (tenant_id, values["name"], values["time_zone"], values["locale"]),
+        )
+    return tenant_id
+
+
+def add_internal_user(database: Database, internal_user_id: str, tenant_id: str = "tenant-a", **columns: Any) -> str:
+    """Store an internal user."""
+    values = {"email": None, "employee_number": None, "display_name": None, "is_active": True, **columns}
+    with database.operator() as cursor:
+        cursor.execute(
+            "INSERT INTO internal_users "
+            "(tenant_id, internal_user_id, email, employee_number, display_name, is_active) "
+            "VALUES (%(tenant_id)s, %(internal_user_id)s, %(email)s, %(employee_number)s, %(display_name)s, "
+            "%(is_active)s)",
+            {"tenant_id": tenant_id, "internal_user_id": internal_user_id, **values},
+        )
+    return internal_user_id
+
+
+def add_connection(database: Database, keyring: Keyring, connection: Connection) -> Connection:
+    """Store a connection as it is, sealed; its tenant too, where it is missing."""
+
+    def sealed(column: str, value: SecretStr | None) -> str | None:
+        place = {"tenant_id": connection.tenant_id, "system": connection.system, "column": column}
+        return None if value is None else keyring.seal(value, **place)
+
+    row: Mapping[str, Any] = {
+        "tenant_id": connection.tenant_id,
+        "system_type": connection.system,
+        **{
+            name: getattr(connection, name)
+            for name in (
+                "client_id", "token_expires_at", "refresh_started_at", "api_endpoint", "sync_enabled", "sync_users",
+                "sync_teams", "sync_notifications", "batch_size", "api_rate_limit", "retry_attempts",
+                "timeout_seconds", "last_sync_at", "sync_generation",
+            )
+        },
+        **{name: sealed(name, getattr(connection, name)) for name in ("client_secret", "access_token", "refresh_token")},
+        "options": Jsonb(dict(connection.options)),
+        "workspace": Jsonb(dict(connection.workspace)),
+        "secret_options": Jsonb(
+            {name: sealed(f"secret_options.{name}", value) for name, value in connection.secret_options.items()}
+        ),
+    }  # fmt: skip
+    with database.operator() as cursor:
+        cursor.execute(
+            "INSERT INTO tenants (tenant_id, name) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            (connection.tenant_id, f"Tenant {connection.tenant_id}"),
+        )
+        columns, values = ", ".join(row), ", ".join(f"%({name})s" for name in row)
+        cursor.execute(f"INSERT INTO external_system_connections ({columns}) VALUES ({values})".encode(), row)
+    return connection
