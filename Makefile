@@ -1,0 +1,65 @@
+# Everything a person does with this repository. `make` alone lists it.
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo dev sandbox test test-fast check format lock screenshots clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/installed ## Make .venv with the command integration-pipeline in it
+
+# A virtual environment's files cannot move, so a copied or half-made one is made anew.
+$(VENV)/installed: requirements.lock pyproject.toml
+	@./.ci/python -m venv --clear $(VENV)
+	@echo "Installing what requirements.lock names …"
+	@$(PIP) install --require-hashes --no-deps -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed requirements-dev.lock
+	@echo "Installing what requirements-dev.lock names …"
+	@$(PIP) install --require-hashes --no-deps -r requirements-dev.lock
+	@touch $@
+
+demo: $(VENV)/installed ## Run a whole morning on the sandbox and the embedded PostgreSQL
+	@$(BIN)/integration-pipeline demo
+
+dev: $(VENV)/installed ## Open the Dagster UI (with the demo's tenants while there are no others)
+	@$(BIN)/integration-pipeline dev
+
+sandbox: $(VENV)/installed ## Run the imitation of the three providers alone
+	@$(BIN)/integration-pipeline sandbox
+
+test: $(VENV)/installed-dev ## Run every test
+	@$(BIN)/python -m pytest -q
+
+test-fast: $(VENV)/installed-dev ## Run every test but Dagster's
+	@$(BIN)/python -m pytest -q --ignore=integration_pipeline_tests/defs
+
+check: $(VENV)/installed-dev ## Lint, types, layers, SQL
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/sqlfluff lint --quiet sql
+
+format: $(VENV)/installed-dev ## Format the code
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+lock: ## Resolve the dependencies anew (needs uv on the PATH)
+	@uv pip compile pyproject.toml --group build $(LOCK) --output-file requirements.lock
+	@uv pip compile pyproject.toml --group dev --constraints requirements.lock $(LOCK) --output-file requirements-dev.lock
+
+# Hashes and no addresses: the lock says what is installed, the machine says where from.
+LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
+
+screenshots: $(VENV)/installed ## Take the pictures in docs/images anew (needs chromium on the PATH)
+	@$(BIN)/python docs/screenshots.py
+
+clean: ## Remove the virtual environment and the embedded database
+	@rm -rf $(VENV) .integration-pipeline
