@@ -103,7 +103,7 @@ class Spool:
         self.size = 0
 
     def add(self, row: Row) -> None:
-        self._buffer.append(tuple(row))
+        self._buffer.append((row.values, row.action, row.deactivates))
         self.size += 1
         if len(self._buffer) >= self._batch_size:
             self._flush()

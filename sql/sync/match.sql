@@ -3,7 +3,7 @@
 -- Rules in their order; the first one under which an account finds anybody decides. An internal user who is not active
 -- is found only where no active one is. Two internal users found, or two active accounts that find the same one, is an
 -- ERROR for all of them, except that a link made by hand beats the accounts that only found their way there.
--- {accounts} is external_users, or in a dry run what external_users would be.
+-- The accounts are those of external_users, or in a dry run what external_users would hold.
 WITH accounts AS (
     {accounts}
 ),
