@@ -1,0 +1,23 @@
+"""Every tenant's Microsoft Teams, Slack and LINE WORKS directories, kept in step with a company's own users.
+
+The map, in the order in which a night goes::
+
+    cli.py, commands/        what a person types                  definitions.py, defs/    the same through Dagster
+    settings.py              the environment, read once
+    pipeline.py              settings, database, locks, keys, opened together
+    batch.py                 every connection asked for, side by side
+    sync.py                  the line, once for all: one connection, one sync type
+        tokens.py, crypto.py     a valid token; secrets sealed and opened
+        registry.py, provider.py which providers there are; what a provider is
+        providers/<vendor>/      auth (tokens), directory (what to ask), records (what the answers mean)
+        http/                    client (limit, send, classify, retry), limiter, retry, paging, hosts
+        diff.py                  what changed against what is stored
+        guard.py                 whether so much may go at once
+        store/staging.py         changes -> tables, one short transaction        sql/sync/
+        store/history.py         what happened
+    report.py                what a night came to, for people                    sql/report/
+    store/                   engine, embedded server, locks, migrations          sql/migrations/
+                             tenants and people, connections, mappings, tables
+    sandbox/                 an imitation of the providers: server, worlds, faults; each vendor's is providers/<vendor>/sandbox.py
+    model.py, errors.py      the words; what can go wrong
+"""
