@@ -175,6 +175,12 @@ def sync(session: Session, provider: Provider, sync_type: SyncType, run: Run, *,
         spool.close()
 
 
+def rematch(database: Database, connection: Connection, *, at: dt.datetime) -> int:
+    """Match a connection's accounts anew without asking its provider; returns how many mappings changed."""
+    with database.transaction(connection.tenant_id) as cursor:
+        return len(staging.rematch_now(cursor, connection, at))
+
+
 def _read(attempt: Attempt, provider: Provider, spool: Spool) -> Plan:
     """Walk the provider and compare; nothing is written."""
     connection, target = attempt.session.connection, attempt.target

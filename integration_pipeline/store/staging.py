@@ -246,6 +246,13 @@ def rematch(cursor: Cursor, parameters: Mapping[str, Any]) -> list[str]:
     return [str(row[0]) for row in cursor]
 
 
+def rematch_now(cursor: Cursor, connection: Connection, at: dt.datetime) -> list[str]:
+    """Match the connection outside a sync: after a link was made by hand, or when somebody asks for it."""
+    parameters = {**_keys(connection), "sync_id": None, "at": at}
+    cursor.execute(queries.sql("sync/matched"), parameters)
+    return rematch(cursor, parameters)
+
+
 def planned_matches(cursor: Cursor, connection: Connection, rows: Iterable[Row]) -> list[str]:
     """What :func:`rematch` would return after these rows were applied, by reads alone."""
     changed: list[str] = []
