@@ -1,0 +1,216 @@
+"""What is asked of Slack for each sync type, and in which order.
+
+auth.test, team.info  -> workspace             (once per session)
+users.list            -> users                 (bots among them are remembered for the notification settings)
+conversations.list, usergroups.list -> teams
+bots.info, users.list -> notification settings (users.list again only where this session has not read it whole)
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from integration_pipeline.errors import Forbidden, NotFound, ProviderError
+from integration_pipeline.http.paging import parse
+from integration_pipeline.model import Page, Setting
+from integration_pipeline.provider import Limit, Listing, Probe, Session
+from integration_pipeline.providers.slack.answers import NOT_IN_THE_PLAN
+from integration_pipeline.providers.slack.pages import (
+    BOT,
+    BOTS,
+    CHANNELS,
+    CHANNELS_WANTED,
+    GROUPS_WANTED,
+    IDENTITY,
+    LARGEST_CHANNELS_PAGE,
+    LARGEST_USERS_PAGE,
+    MODEST_PAGE,
+    USER_GROUPS,
+    USERS,
+    WORKSPACE,
+    Workspace,
+    asked,
+    walked,
+)
+from integration_pipeline.providers.slack.records import (
+    Home,
+    UserRow,
+    bot,
+    channel,
+    is_bot,
+    own_bot,
+    user,
+    user_group,
+)
+
+
+def _per_minute(method: str, requests: int) -> tuple[Limit, ...]:
+    return (Limit(method, requests, 60.0),)
+
+
+LIMITS: Mapping[str, tuple[Limit, ...]] = {
+    method: _per_minute(method, requests)
+    for method, requests in {
+        "auth.test": 600,
+        "team.info": 50,
+        "users.list": 20,
+        "conversations.list": 20,
+        "usergroups.list": 20,
+        "bots.info": 50,
+        "token": 20,
+    }.items()
+}
+"""Each method's tier counts for itself, per workspace and app (docs.slack.dev/apis/web-api/rate-limits)."""
+
+_EMAIL_SCOPE = "users:read.email"
+_NO_EMAILS = (
+    f"no user came with an e-mail address: the app lacks the scope {_EMAIL_SCOPE}, and nobody is matched by e-mail. "
+    "Add it under OAuth & Permissions at api.slack.com/apps, and install the app in the workspace again."
+)
+
+
+def users(session: Session) -> Iterator[Listing]:
+    """The people of the workspace, deactivated ones included."""
+    yield Listing("users", _user_pages(session, _home(session)), is_main=True)
+
+
+def teams(session: Session) -> Iterator[Listing]:
+    """The channels, then the user groups."""
+    _home(session)
+    yield Listing("channels", _channel_pages(session), is_main=True)
+    yield _user_groups(session)
+
+
+def notifications(session: Session) -> Iterator[Listing]:
+    """The bots: Slack has no list of them, and shows nobody's own preferences."""
+    yield Listing("bots", _bot_pages(session, _home(session)), is_main=True)
+
+
+def probe(session: Session) -> Probe:
+    """Ask for a little of everything, and collect what Slack refuses."""
+    home = _home(session)
+    missing, accounts = list(session.warnings), list[UserRow]()
+    questions: Mapping[str, Callable[[], object]] = {
+        "users": lambda: accounts.extend(
+            asked(session, USERS, "users.list", {"limit": str(MODEST_PAGE)})[0]["members"]
+        ),
+        "channels": lambda: asked(session, CHANNELS, "conversations.list", {**CHANNELS_WANTED, "limit": "1"}),
+        "user groups": lambda: asked(session, USER_GROUPS, "usergroups.list", GROUPS_WANTED),
+    }
+    for what, ask in questions.items():
+        try:
+            ask()
+        except Forbidden as error:
+            if error.code not in NOT_IN_THE_PLAN:
+                missing.append(f"{what}: {error}. {error.remedy or ''}".strip())
+    people = [row for row in accounts if not is_bot(row)]
+    if people and not any(_has_email(row) for row in people):
+        missing.append(_NO_EMAILS)
+    return Probe((session.workspace or {}).get("name") or home.team_id, missing)
+
+
+def _home(session: Session) -> Home:
+    """Who and where we are, asked once per session; every sync type reads its rows by it."""
+    if "home" not in session.memo:
+        me = session.api.get("auth.test", lambda answer: parse(IDENTITY, answer.body), operation="auth.test")
+        workspace = _workspace(session)
+        described = {
+            "team_id": me["team_id"],
+            "name": workspace.get("name") or me.get("team"),
+            "domain": workspace.get("domain"),
+            "url": workspace.get("url") or me.get("url"),
+            "enterprise_id": workspace.get("enterprise_id") or me.get("enterprise_id"),
+            "enterprise_name": workspace.get("enterprise_name"),
+            "user_id": me.get("user_id"),
+            "bot_id": me.get("bot_id"),
+            "app_id": me.get("app_id"),
+        }
+        session.workspace = {name: value for name, value in described.items() if value}
+        session.memo["home"] = Home(me["team_id"], described["enterprise_id"], me.get("user_id"), me.get("bot_id"))
+    home: Home = session.memo["home"]
+    return home
+
+
+def _workspace(session: Session) -> Workspace:
+    try:
+        answer = session.api.get("team.info", lambda answer: parse(WORKSPACE, answer.body), operation="team.info")
+    except Forbidden as error:
+        session.warn(f"the workspace's name and domain: {error}. {error.remedy or ''}".strip())
+        return Workspace()
+    return answer["team"]
+
+
+def _user_pages(session: Session, home: Home) -> Iterator[Page]:
+    bots: list[Setting] = []
+    has_people = has_email = False
+    is_whole = True
+    for page, rejected in walked(session, USERS, "users.list", {}, LARGEST_USERS_PAGE):
+        records = []
+        for row in page["members"]:
+            record, setting = user(row, home), bot(row, home)
+            if record is not None:
+                records.append(record)
+                has_people, has_email = True, has_email or _has_email(row)
+            if setting is not None:
+                bots.append(setting)
+        is_whole = is_whole and not rejected
+        yield Page(records, rejected)
+    if is_whole:
+        session.memo["bots"] = bots
+    if has_people and not has_email:
+        session.warn(_NO_EMAILS)
+
+
+def _has_email(row: UserRow) -> bool:
+    """Without the scope Slack leaves the key out of every row, and says nothing."""
+    return "email" in (row.get("profile") or ())
+
+
+def _channel_pages(session: Session) -> Iterator[Page]:
+    for page, rejected in walked(session, CHANNELS, "conversations.list", CHANNELS_WANTED, LARGEST_CHANNELS_PAGE):
+        found = (channel(row) for row in page["channels"])
+        yield Page([team for team in found if team is not None], rejected)
+
+
+def _user_groups(session: Session) -> Listing:
+    """All user groups, which come unpaged. Where the plan has none, what is stored of them stays as it was."""
+    try:
+        page, rejected = asked(session, USER_GROUPS, "usergroups.list", GROUPS_WANTED)
+    except ProviderError as error:
+        if error.code in NOT_IN_THE_PLAN:
+            return Listing("usergroups", (), proves_absence=False)
+        return Listing("usergroups", _unreadable(error))
+    return Listing("usergroups", [Page([user_group(row) for row in page["usergroups"]], rejected)])
+
+
+def _unreadable(error: ProviderError) -> Iterator[Page]:
+    raise error
+    yield
+
+
+def _bot_pages(session: Session, home: Home) -> Iterator[Page]:
+    """Our own bot, then the others. Our own is told twice, and better by itself."""
+    own = _own_bot(session, home)
+    if own is not None:
+        yield Page([own], [])
+    remembered: list[Setting] | None = session.memo.get("bots")
+    for page in _other_bots(session, home) if remembered is None else [Page(remembered, [])]:
+        yield Page([setting for setting in page.records if own is None or setting.key != own.key], page.rejected)
+
+
+def _own_bot(session: Session, home: Home) -> Setting | None:
+    if home.bot_id is None:
+        return None
+    try:
+        answer = session.api.get(
+            "bots.info", lambda answer: parse(BOT, answer.body), operation="bots.info", params={"bot": home.bot_id}
+        )
+    except NotFound:
+        return None
+    return own_bot(answer["bot"])
+
+
+def _other_bots(session: Session, home: Home) -> Iterator[Page]:
+    """The bots among the users. A row that cannot be read may be any of those stored, so it is rejected without a key."""
+    for page, rejected in walked(session, BOTS, "users.list", {}, LARGEST_USERS_PAGE):
+        found = (bot(row, home) for row in page["members"])
+        nameless = [rejection._replace(key=None) for rejection in rejected]
+        yield Page([setting for setting in found if setting is not None], nameless)
