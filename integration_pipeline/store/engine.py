@@ -66,9 +66,12 @@ class Database:
 
     @contextmanager
     def transaction(self, tenant_id: str) -> Iterator[psycopg.Cursor[TupleRow]]:
-        """A transaction that sees and writes one tenant's rows only; it commits unless the block raises."""
+        """A transaction that sees and writes one tenant's rows only; it commits unless the block raises.
+
+        :raises UsageError: the tenant's id is empty.
+        """
         if not tenant_id:
-            raise ValueError("a transaction needs its tenant")
+            raise UsageError("a tenant's id cannot be empty")
         with self._pool.connection() as session, _as_role(session, _WORKER, tenant_id) as cursor:
             yield cursor
 

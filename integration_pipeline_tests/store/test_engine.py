@@ -21,7 +21,7 @@ def test_the_operator_is_nobodys_tenant(database: Database) -> None:
 
 
 def test_a_transaction_without_a_tenant_is_refused(database: Database) -> None:
-    with pytest.raises(ValueError, match="tenant"), database.transaction(""):
+    with pytest.raises(UsageError, match="empty"), database.transaction(""):
         pass
 
 

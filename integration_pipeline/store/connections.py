@@ -1,0 +1,205 @@
+"""Connections: rows with sealed secrets ↔ records with opened ones; and where a connection's tokens are kept."""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+from pydantic import SecretStr
+
+from integration_pipeline.crypto import Keyring
+from integration_pipeline.errors import UsageError
+from integration_pipeline.model import Connection, System, Token
+from integration_pipeline.store import people
+from integration_pipeline.store.engine import Database
+from integration_pipeline.store.locks import Locks, Purpose
+
+PLAIN = (
+    "client_id", "token_expires_at", "refresh_started_at", "api_endpoint", "sync_enabled", "sync_users", "sync_teams",
+    "sync_notifications", "batch_size", "api_rate_limit", "retry_attempts", "timeout_seconds", "options", "workspace",
+    "last_sync_at", "sync_generation",
+)  # fmt: skip
+"""Columns that are what the record says."""
+
+SEALED = ("client_secret", "access_token", "refresh_token")
+"""Columns that hold one sealed secret each; ``secret_options`` holds the options' by name."""
+
+TOKEN_POLL_SECONDS = 0.2
+"""How often a process looks whether another one is done refreshing the token it waits for."""
+
+_COLUMNS = ("tenant_id", "system_type", *PLAIN, *SEALED, "secret_options")
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM external_system_connections"
+
+
+def load(
+    database: Database,
+    keyring: Keyring,
+    *,
+    tenant_ids: Sequence[str] | None = None,
+    systems: Sequence[System] | None = None,
+    enabled_only: bool = True,
+) -> list[Connection]:
+    """The connections of these tenants and systems (None = all), by tenant and system.
+
+    :raises UsageError: a tenant does not exist, or a secret does not open; names key id and place.
+    """
+    return [opened(stored, keyring) for stored in _rows(database, tenant_ids, systems, enabled_only=enabled_only)]
+
+
+def describe(
+    database: Database, *, tenant_ids: Sequence[str] | None = None, systems: Sequence[System] | None = None
+) -> list[Connection]:
+    """The same for people, enabled or not, without any secret: no key is needed, and a lost one hides no row.
+
+    :raises UsageError: a tenant does not exist.
+    """
+    return [_record(stored) for stored in _rows(database, tenant_ids, systems, enabled_only=False)]
+
+
+def read(database: Database, keyring: Keyring, tenant_id: str, system: System) -> Connection:
+    """One connection, as it is now.
+
+    :raises UsageError: there is none, or a secret does not open.
+    """
+    with database.transaction(tenant_id) as cursor:
+        found = row(cursor, tenant_id, system)
+    if found is None:
+        raise UsageError(f"{tenant_id} has no {system} connection")
+    return opened(found, keyring)
+
+
+def row(cursor: psycopg.Cursor[Any], tenant_id: str, system: System) -> dict[str, Any] | None:
+    """One connection's row, secrets sealed."""
+    query = f"{_SELECT} WHERE tenant_id = %s AND system_type = %s"
+    found = cursor.execute(query, (tenant_id, system)).fetchone()
+    return None if found is None else dict(zip(_COLUMNS, found, strict=True))
+
+
+def save_workspace(cursor: psycopg.Cursor[Any], connection: Connection, workspace: Mapping[str, Any]) -> None:
+    """Keep what the provider says of the workspace, when it says something new."""
+    cursor.execute(
+        "UPDATE external_system_connections SET workspace = %(workspace)s "
+        "WHERE tenant_id = %(tenant_id)s AND system_type = %(system)s AND workspace IS DISTINCT FROM %(workspace)s",
+        {"tenant_id": connection.tenant_id, "system": connection.system, "workspace": Jsonb(dict(workspace))},
+    )
+
+
+class ConnectionTokens:
+    """One connection's tokens, kept for :class:`integration_pipeline.tokens.Tokens`."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        keyring: Keyring,
+        locks: Locks,
+        tenant_id: str,
+        system: System,
+        pause: Callable[[float], None],
+    ) -> None:
+        """Nothing is read yet.
+
+        :param pause: sleeps between looks at the lock; may raise to give up.
+        """
+        self._database = database
+        self._keyring = keyring
+        self._locks = locks
+        self._tenant_id = tenant_id
+        self._system = system
+        self._pause = pause
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """The only refresh of this connection's token under way, over all processes; waits for another's end."""
+        return self._locks.hold(
+            self._tenant_id,
+            self._system,
+            wait=True,
+            pause=self._pause,
+            purpose=Purpose.TOKEN,
+            poll_seconds=TOKEN_POLL_SECONDS,
+        )
+
+    def read(self) -> Connection:
+        return read(self._database, self._keyring, self._tenant_id, self._system)
+
+    def begin_refresh(self, at: dt.datetime) -> None:
+        """Commit that a refresh token is about to be spent: a process that dies now leaves it said."""
+        self._update("refresh_started_at = %(at)s", {"at": at})
+
+    def end_refresh(self) -> None:
+        """Commit that no refresh is under way after all: it was refused, and nothing was spent."""
+        self._update("refresh_started_at = NULL", {})
+
+    def save(self, token: Token) -> None:
+        """Commit a new token. A refresh token that did not come with it stays."""
+        self._update(
+            "access_token = %(access_token)s, token_expires_at = %(expires_at)s, refresh_started_at = NULL, "
+            "refresh_token = coalesce(%(refresh_token)s, refresh_token)",
+            {
+                "access_token": self._sealed("access_token", token.access_token),
+                "refresh_token": token.refresh_token and self._sealed("refresh_token", token.refresh_token),
+                "expires_at": token.expires_at,
+            },
+        )
+
+    def _sealed(self, column: str, value: SecretStr) -> str:
+        return self._keyring.seal(value, tenant_id=self._tenant_id, system=self._system, column=column)
+
+    def _update(self, assignments: str, values: Mapping[str, Any]) -> None:
+        with self._database.transaction(self._tenant_id) as cursor:
+            cursor.execute(
+                f"UPDATE external_system_connections SET {assignments} "
+                "WHERE tenant_id = %(tenant_id)s AND system_type = %(system)s",
+                {**values, "tenant_id": self._tenant_id, "system": self._system},
+            )
+
+
+def opened(stored: Mapping[str, Any], keyring: Keyring) -> Connection:
+    """The record of a row.
+
+    :raises UsageError: a secret does not open.
+    """
+    tenant_id, system = stored["tenant_id"], System(stored["system_type"])
+
+    place = {"tenant_id": tenant_id, "system": system}
+    secrets: dict[str, Any] = {
+        column: keyring.open(stored[column], column=column, **place) for column in SEALED if stored[column] is not None
+    }
+    options = {
+        name: keyring.open(sealed, column=option_column(name), **place)
+        for name, sealed in stored["secret_options"].items()
+    }
+    return _record(stored, **secrets, secret_options=options)
+
+
+def _record(stored: Mapping[str, Any], **secrets: Any) -> Connection:
+    plain: dict[str, Any] = {name: stored[name] for name in PLAIN}
+    return Connection(tenant_id=stored["tenant_id"], system=System(stored["system_type"]), **plain, **secrets)
+
+
+def option_column(name: str) -> str:
+    """What a secret option is bound to, as a column's name is for the other secrets."""
+    return f"secret_options.{name}"
+
+
+def _rows(
+    database: Database, tenant_ids: Sequence[str] | None, systems: Sequence[System] | None, *, enabled_only: bool
+) -> Iterator[dict[str, Any]]:
+    query = f"""
+        {_SELECT}
+        WHERE (%(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s))
+        AND (%(systems)s::text[] IS NULL OR system_type = ANY(%(systems)s))
+        AND (sync_enabled OR NOT %(enabled_only)s)
+        ORDER BY tenant_id, system_type
+    """
+    values = {
+        "tenant_ids": None if tenant_ids is None else list(tenant_ids),
+        "systems": None if systems is None else list(systems),
+        "enabled_only": enabled_only,
+    }
+    with database.operator() as cursor:
+        people.require_tenants(cursor, tenant_ids or ())
+        rows = cursor.execute(query, values).fetchall()
+    return (dict(zip(_COLUMNS, row, strict=True)) for row in rows)
