@@ -1,0 +1,225 @@
+"""What is asked of Graph for each sync type, and in which order.
+
+users                                       -> users
+groups that are teams, $batch of the teams  -> teams
+$batch of their channels                    -> channels:<team id>
+$batch of the teams' installed apps         -> apps:<team id>
+subscriptions                               -> subscriptions
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from integration_pipeline.errors import Forbidden, InvalidResponse, NotFound, ProviderError
+from integration_pipeline.model import Page, Rejection
+from integration_pipeline.provider import Limit, Listing, Probe, Session
+from integration_pipeline.providers.teams import records
+from integration_pipeline.providers.teams.batch import MAX_PARTS, ask, url
+from integration_pipeline.providers.teams.pages import (
+    CHANNELS,
+    GROUPS,
+    HEADERS,
+    INSTALLATIONS,
+    ORGANIZATION,
+    SUBSCRIPTIONS,
+    TEAMS,
+    USERS,
+    Resource,
+    answered,
+    ask_each,
+    listed,
+    page_size,
+)
+
+_IDENTITY = Limit("identity", requests=1500, seconds=10)
+
+LIMITS: Mapping[str, tuple[Limit, ...]] = {
+    "token": (),
+    "organization": (_IDENTITY,),
+    "users": (_IDENTITY,),
+    "groups": (_IDENTITY,),
+    "teams": (Limit("teams", requests=30, seconds=1),),
+    "channels": (Limit("channels", requests=60, seconds=1),),
+    "apps": (Limit("apps", requests=30, seconds=1),),
+    "subscriptions": (),
+}
+"""Per application and tenant, every part of a batch counted (learn.microsoft.com/graph/throttling-limits).
+
+Identity: the smallest tenants have 3,500 resource units in 10 s, and none of our requests costs more than two. The
+further limit of four requests a second on one team is kept by asking each team one thing a batch.
+"""
+
+ARE_TEAMS = "resourceProvisioningOptions/Any(x:x eq 'Team')"
+"""A flag of the group; it can be set where there is no team (learn.microsoft.com/graph/teams-list-all-teams)."""
+
+_UNKNOWN_ARCHIVED = (
+    f"Graph does not say which teams are archived, so that no channel of those teams is taken for deleted. Grant the "
+    f"application permission {TEAMS.permission}, and have an administrator of the tenant consent to it."
+)
+
+Found = dict[str, bool | ProviderError | None]
+"""Team id → whether it is archived, None where Graph does not say; or why the team cannot be read."""
+
+
+def users(session: Session) -> Iterator[Listing]:
+    """The tenant's accounts."""
+    query = {"$select": records.USER_FIELDS, "$top": page_size(session)}
+    yield Listing("users", listed(session, USERS, records.user, "users", query), is_main=True)
+
+
+def teams(session: Session) -> Iterator[Listing]:
+    """The teams, then each team's channels."""
+    found: Found = {}
+    yield Listing("teams", _team_pages(session, found), is_main=True)
+    readable = []
+    for team_id, state in found.items():
+        if isinstance(state, ProviderError):
+            yield _channels(session, team_id, state, proves_absence=False)
+        else:
+            readable.append(team_id)
+    query = {"$select": records.CHANNEL_FIELDS}
+    for team_id, answer in ask_each(session, CHANNELS, readable, "teams/{}/channels", query):
+        # An archived team's listing lacks its private channels (microsoft-graph-docs, issue 9758).
+        yield _channels(session, team_id, answer, proves_absence=found[team_id] is False)
+
+
+def notifications(session: Session) -> Iterator[Listing]:
+    """The apps installed in each team, then our own subscriptions.
+
+    A flagged group without a team has no listing: what was stored of its apps goes with it.
+    """
+    was_read: dict[str, bool] | None = session.memo.get("teams")
+    if was_read is None:
+        was_read = {}
+        yield Listing("teams", _flagged_groups(session, was_read), is_main=True)
+    query = {"$expand": "teamsApp,teamsAppDefinition"}
+    for team_id, answer in ask_each(session, INSTALLATIONS, was_read, "teams/{}/installedApps", query):
+        # That it is not there is believed of a flag alone, and not of a team that was read in this same night.
+        if not isinstance(answer, NotFound) or was_read[team_id]:
+            app = partial(records.installed_app, team_id=team_id)
+            yield Listing(f"apps:{team_id}", answered(session, INSTALLATIONS, app, answer))
+    yield Listing("subscriptions", listed(session, SUBSCRIPTIONS, records.subscription, "subscriptions"))
+
+
+def probe(session: Session) -> Probe:
+    """Ask for a little of everything, as cheaply as it goes: what Graph refuses takes a permission that is missing.
+
+    The organisation's name is the one thing that the nights do not need: without it the tenant is called by its id.
+
+    :raises ProviderError: for any other reason than a missing permission.
+    """
+    few = {"$select": "id", "$top": "1"}
+    urls = {
+        ORGANIZATION.operation: url("organization", {"$select": records.ORGANIZATION_FIELDS}),
+        USERS.operation: url("users", few),
+        GROUPS.operation: url("groups", {**few, "$filter": ARE_TEAMS, "$top": str(MAX_PARTS)}),
+    }
+    answers = ask(session.api, urls, operation=ORGANIZATION.operation, headers=HEADERS)
+    missing = [resource for resource in (USERS, GROUPS) if _is_forbidden(answers[resource.operation])]
+    if GROUPS not in missing:
+        groups, _ = GROUPS.rows.read_value(answers[GROUPS.operation])
+        missing += _missing_of_teams(session, [row["id"] for row in groups["value"]])
+    _name_workspace(session, answers[ORGANIZATION.operation])
+    name = (session.workspace or {}).get("name") or session.connection.options.get("directory_id")
+    return Probe(str(name), [f"{resource.permission}: {resource.operation}" for resource in missing])
+
+
+def _missing_of_teams(session: Session, ids: list[str]) -> list[Resource]:
+    """What may not be read of the first of these groups that has a team."""
+    teams = ask_each(session, TEAMS, ids, "teams/{}", {"$select": records.TEAM_FIELDS})
+    found = next(((team_id, answer) for team_id, answer in teams if not isinstance(answer, NotFound)), None)
+    if found is None:
+        session.warn("The tenant has no team: the permissions for teams, channels and apps could not be tried.")
+        return []
+    team_id, team = found
+    missing = [TEAMS] if _is_forbidden(team) or team.get("isArchived") is None else []
+    for resource, path in ((CHANNELS, "teams/{}/channels"), (INSTALLATIONS, "teams/{}/installedApps")):
+        answers = ask_each(session, resource, [team_id], path, {"$select": "id"})
+        missing += [resource for _, answer in answers if _is_forbidden(answer)]
+    return missing
+
+
+def _is_forbidden(answer: Any) -> bool:
+    if isinstance(answer, ProviderError) and not isinstance(answer, Forbidden):
+        raise answer
+    return isinstance(answer, Forbidden)
+
+
+def _name_workspace(session: Session, answer: Any) -> None:
+    if _is_forbidden(answer):
+        return
+    organizations, _ = ORGANIZATION.rows.read_value(answer)
+    for row in organizations["value"]:
+        domains = sorted(domain["name"] for domain in row.get("verifiedDomains") or [] if domain.get("name"))
+        session.workspace = {"id": row["id"], "name": row.get("displayName"), "domains": domains}
+
+
+@dataclass(slots=True)
+class _Flagged:
+    """A walk over the groups flagged as teams, and what casts doubt on it."""
+
+    session: Session
+    rejected: list[Rejection] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
+    """Ids that came again on a later page: the paging shifted under the walk, and other groups may have been skipped."""
+
+    def ids(self) -> Iterator[str]:
+        """Every group's id, once."""
+        seen: set[str] = set()
+        query = {"$filter": ARE_TEAMS, "$select": "id", "$top": page_size(self.session)}
+        for page in listed(self.session, GROUPS, lambda row: row["id"], "groups", query):
+            # A group is its id alone: without a good one it might be any stored team.
+            self.rejected += [rejection._replace(key=None) for rejection in page.rejected]
+            ids = dict.fromkeys(page.records)
+            self.repeated += ids.keys() & seen
+            yield from (team_id for team_id in ids if team_id not in seen)
+            seen |= ids.keys()
+
+
+def _flagged_groups(session: Session, was_read: dict[str, bool]) -> Iterator[Page]:
+    """The teams' ids, for what is asked of each; no records."""
+    flagged = _Flagged(session)
+    was_read.update(dict.fromkeys(flagged.ids(), False))
+    if flagged.repeated:
+        raise InvalidResponse("groups came twice, on different pages: others may be missing")
+    yield Page([], flagged.rejected)
+
+
+def _team_pages(session: Session, found: Found) -> Iterator[Page]:
+    """Teams, a page each, since they come one by one.
+
+    Fills ``found``; and the memo, when the list of teams is beyond doubt.
+
+    :raises ProviderError: not one of the teams can be read.
+    """
+    flagged = _Flagged(session)
+    # A repeated team is read and told once more, on a later page: so the diff learns that the paging shifted.
+    for ids in (flagged.ids(), flagged.repeated):
+        for team_id, answer in ask_each(session, TEAMS, ids, "teams/{}", {"$select": records.TEAM_FIELDS}):
+            if not isinstance(answer, NotFound):
+                yield _team_page(team_id, answer, found)
+    yield Page([], flagged.rejected)
+    errors = [state for state in found.values() if isinstance(state, ProviderError)]
+    if errors and len(errors) == len(found):
+        raise errors[0]
+    if None in found.values():
+        session.warn(_UNKNOWN_ARCHIVED)
+    if not flagged.rejected and not flagged.repeated:
+        session.memo["teams"] = {team_id: not isinstance(state, ProviderError) for team_id, state in found.items()}
+
+
+def _team_page(team_id: str, answer: Any, found: Found) -> Page:
+    if isinstance(answer, ProviderError):
+        found[team_id] = answer
+        words = (f"the team cannot be read: {answer}", answer.remedy)
+        return Page([], [Rejection(team_id, "TEAM", ". ".join(filter(None, words)))])
+    page, rejected = TEAMS.rows.read_value({"value": [answer]})
+    found[team_id] = page["value"][0].get("isArchived") if page["value"] else None
+    return Page([records.team(row) for row in page["value"]], [one._replace(key=team_id) for one in rejected])
+
+
+def _channels(session: Session, team_id: str, answer: Any, *, proves_absence: bool) -> Listing:
+    pages = answered(session, CHANNELS, partial(records.channel, team_id=team_id), answer)
+    return Listing(f"channels:{team_id}", pages, proves_absence=proves_absence)

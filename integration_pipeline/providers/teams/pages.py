@@ -1,0 +1,178 @@
+"""The resources that Graph lists, and their pages: asked for alone, or in batches with a first page for each team.
+
+GET -> @odata.nextLink -> … -> pages        $batch -> a first page per team -> @odata.nextLink -> … -> pages
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NotRequired
+from urllib.parse import quote
+
+from typing_extensions import TypedDict
+
+from integration_pipeline.errors import Forbidden, ProviderError
+from integration_pipeline.http.paging import Rows, walk
+from integration_pipeline.model import Page, Rejection
+from integration_pipeline.provider import Session
+from integration_pipeline.providers.teams.batch import ask, in_batches, url
+from integration_pipeline.providers.teams.records import (
+    ChannelRow,
+    GroupRow,
+    InstallationRow,
+    OrganizationRow,
+    SubscriptionRow,
+    TeamRow,
+    UserRow,
+)
+
+LARGEST_PAGE = 999
+"""``$top=1000`` is refused with 400 (learn.microsoft.com/graph/api/user-list)."""
+
+HEADERS: Mapping[str, str] = {"x-ms-throttle-priority": "Low"}
+"""When a tenant runs short, people's own applications go first (learn.microsoft.com/graph/throttling-limits)."""
+
+_NEXT = "@odata.nextLink"
+
+
+class Teams(TypedDict):
+    """Teams are read one by one, each as a page of its own."""
+
+    value: list[TeamRow]
+
+
+class Organizations(TypedDict):
+    value: list[OrganizationRow]
+
+
+Users = TypedDict("Users", {"value": list[UserRow], "@odata.nextLink": NotRequired[str | None]})
+Groups = TypedDict("Groups", {"value": list[GroupRow], "@odata.nextLink": NotRequired[str | None]})
+Channels = TypedDict("Channels", {"value": list[ChannelRow], "@odata.nextLink": NotRequired[str | None]})
+Installations = TypedDict("Installations", {"value": list[InstallationRow], "@odata.nextLink": NotRequired[str | None]})
+Subscriptions = TypedDict("Subscriptions", {"value": list[SubscriptionRow], "@odata.nextLink": NotRequired[str | None]})
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A kind of thing, as Graph says it.
+
+    :param operation: names the limits that count it.
+    :param permission: the application permission it takes.
+    :param headers: what it takes besides :data:`HEADERS`.
+    """
+
+    operation: str
+    permission: str
+    rows: Rows[Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+ORGANIZATION = Resource(
+    "organization", "Organization.Read.All", Rows(Organizations, at="value", key="id", kind="ORGANIZATION")
+)
+USERS = Resource("users", "User.Read.All", Rows(Users, at="value", key="id", kind="USER"))
+GROUPS = Resource("groups", "GroupMember.Read.All", Rows(Groups, at="value", key="id", kind="TEAM"))
+# Team.ReadBasic.All would do, but for isArchived.
+TEAMS = Resource("teams", "TeamSettings.Read.All", Rows(Teams, at="value", key="id", kind="TEAM"))
+CHANNELS = Resource(
+    "channels",
+    "Channel.ReadBasic.All",
+    Rows(Channels, at="value", key="id", kind="CHANNEL"),
+    # Else a shared channel's membershipType is unknownFutureValue (learn.microsoft.com/graph/api/resources/channel).
+    headers={"Prefer": "include-unknown-enum-members"},
+)
+INSTALLATIONS = Resource(
+    "apps",
+    "TeamsAppInstallation.ReadForTeam.All",
+    Rows(Installations, at="value", key="id", kind="INSTALLED_APP"),
+)
+SUBSCRIPTIONS = Resource(
+    "subscriptions",
+    "to read what is subscribed to",
+    Rows(Subscriptions, at="value", key="id", kind="SUBSCRIPTION"),
+)
+
+MakeRecord = Callable[[Any], Any]
+
+
+def listed(
+    session: Session, resource: Resource, record: MakeRecord, path: str, params: Mapping[str, str] | None = None
+) -> Iterator[Page]:
+    """The pages of a listing that is asked for alone."""
+    return _walk(session, resource, record, lambda: _get(session, resource, path, params))
+
+
+def answered(session: Session, resource: Resource, record: MakeRecord, answer: Any) -> Iterator[Page]:
+    """The pages of a listing whose first page is an answer of :func:`ask_each`.
+
+    :raises ProviderError: the answer is one.
+    """
+
+    def first() -> tuple[Any, list[Rejection]]:
+        if isinstance(answer, ProviderError):
+            raise answer
+        return resource.rows.read_value(answer)
+
+    return _walk(session, resource, record, first)
+
+
+def ask_each(
+    session: Session, resource: Resource, team_ids: Iterable[str], path: str, query: Mapping[str, str]
+) -> Iterator[tuple[str, Any]]:
+    """Ask one thing of every team, twenty teams a call.
+
+    :param path: with ``{}`` where the team's id goes.
+    :returns: team ids, each with the body parsed, or with the ProviderError that it came to.
+    """
+    for batch in in_batches(team_ids):
+        urls = {team_id: url(path.format(quote(team_id, safe="")), query) for team_id in batch}
+        answers = ask(session.api, urls, operation=resource.operation, headers=HEADERS, part_headers=resource.headers)
+        for team_id, answer in answers.items():
+            if isinstance(answer, Forbidden):
+                name_permission(answer, resource)
+            yield team_id, answer
+
+
+def name_permission(error: Forbidden, resource: Resource) -> None:
+    """Say which permission it takes; Graph's own text names it only sometimes, and texts are not read."""
+    error.remedy = (
+        f"Grant the application permission {resource.permission} under API permissions in Microsoft Entra, and have an "
+        "administrator of the tenant consent to it."
+    )
+
+
+def page_size(session: Session) -> str:
+    return str(min(session.connection.options.get("page_size") or LARGEST_PAGE, LARGEST_PAGE))
+
+
+def _walk(
+    session: Session, resource: Resource, record: MakeRecord, first: Callable[[], tuple[Any, list[Rejection]]]
+) -> Iterator[Page]:
+    def fetch(cursor: str | None, _size: int) -> tuple[Page, str | None]:
+        # A nextLink is used as it comes; the headers it was got with are not in it (learn.microsoft.com/graph/paging).
+        page, rejected = first() if cursor is None else _get(session, resource, cursor, None)
+        return Page([record(row) for row in page["value"]], rejected), page.get(_NEXT)
+
+    with _permission_named(resource):
+        yield from walk(fetch, (LARGEST_PAGE,))
+
+
+def _get(
+    session: Session, resource: Resource, path: str, params: Mapping[str, str] | None
+) -> tuple[Any, list[Rejection]]:
+    return session.api.get(
+        path,
+        lambda answer: resource.rows.read(answer.body),
+        operation=resource.operation,
+        params=params,
+        headers={**HEADERS, **resource.headers},
+    )
+
+
+@contextmanager
+def _permission_named(resource: Resource) -> Iterator[None]:
+    try:
+        yield
+    except Forbidden as error:
+        name_permission(error, resource)
+        raise
