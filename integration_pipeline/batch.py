@@ -5,7 +5,6 @@ invocation at a time; its types share one client, one token and what they have f
 while there is work to do: a connection that waits for its provider's limits holds none.
 """
 
-import datetime as dt
 import logging
 import queue
 import threading
@@ -19,9 +18,9 @@ from uuid import UUID
 import psycopg
 
 from integration_pipeline import registry
-from integration_pipeline.errors import Busy, Interrupted, ProviderError, UsageError
+from integration_pipeline.errors import Busy, Interrupted, ProviderError
 from integration_pipeline.model import Connection, Outcome, SyncType, System
-from integration_pipeline.pipeline import Pipeline
+from integration_pipeline.pipeline import Manner, Pipeline, base_url, open_session
 from integration_pipeline.provider import Session
 from integration_pipeline.store import connections as store
 from integration_pipeline.store import history
@@ -92,9 +91,12 @@ Listener = Callable[[Event], None]
 def select(pipeline: Pipeline, request: Request) -> list[Connection]:
     """The enabled connections a request means, by tenant and then in the registry's order.
 
-    :raises UsageError: a tenant that does not exist, or a secret that the keys do not open.
+    :raises UsageError: a tenant that does not exist, a secret that the keys do not open, or an API endpoint that is not
+        allowed (any more): nothing is started with a configuration that is wrong.
     """
     found = store.load(pipeline.database, pipeline.keyring, tenant_ids=request.tenant_ids, systems=request.systems)
+    for connection in found:
+        base_url(connection, pipeline.settings)
     order = list(registry.FOLDERS)
     return sorted(found, key=lambda connection: (connection.tenant_id, order.index(connection.system)))
 
@@ -168,7 +170,7 @@ class _Work:
                 return
             except Busy as error:
                 self.results.put(Refused(connection.tenant_id, connection.system, str(error)))
-            except Exception as error:  # a thread's edge: carried to the consumer, which raises it
+            except Exception as error:  # noqa: BLE001 - a thread's edge: carried to the consumer, which raises it
                 self.results.put(error)
                 return
             self.results.put(None)
@@ -180,20 +182,19 @@ class _Work:
                     self.pipeline.database, self.pipeline.keyring, connection.tenant_id, connection.system
                 )
                 history.close_interrupted(self.pipeline.database, connection, at=self.pipeline.now())
-            provider = registry.provider(connection.system)
-            session, close = self.pipeline.open_session(
-                connection,
-                provider,
+            manner = Manner(
+                wait=self.pause,
+                on_wait=lambda seconds, reason: self.on_event(Waiting(connection, seconds, reason)),
+                slot=self.slots,
                 force_refresh=self.request.force_refresh,
                 keep_tokens=not self.request.dry_run,
-                wait=self.pause,
-                slots=self.slots,
-                on_wait=lambda seconds, reason: self.on_event(Waiting(connection, seconds, reason)),
             )
-            try:
-                self._types(session, provider)
-            finally:
-                close()
+            with open_session(self.pipeline, connection, manner) as (session, tokens):
+                try:
+                    tokens(None)
+                except ProviderError as error:
+                    session.failure = error
+                self._types(session)
 
     def _exclusively(self, connection: Connection) -> AbstractContextManager[None]:
         if self.request.dry_run:
@@ -202,7 +203,8 @@ class _Work:
             connection.tenant_id, connection.system, wait=self.request.wait, pause=self.pause
         )
 
-    def _types(self, session: Session, provider: registry.Provider) -> None:
+    def _types(self, session: Session) -> None:
+        provider = registry.provider(session.connection.system)
         run = Run(
             database=self.pipeline.database,
             now=self.pipeline.now,
@@ -212,11 +214,7 @@ class _Work:
             on_begin=lambda connection, sync_id: self.open_rows.update({sync_id: connection}),
             on_read=lambda connection, sync_type, rows: self.on_event(Read(connection, sync_type, rows)),
         )
-        calls = session.api.calls
-        try:
-            session.prepare()
-        except ProviderError as error:
-            session.failure = error
+        calls = 0
         for sync_type in due(session.connection, self.request):
             self.on_event(Started(session.connection, sync_type))
             outcome = sync(session, provider, sync_type, run, calls_before=calls)

@@ -1,0 +1,164 @@
+"""The running pipeline: settings, database, locks and keys, opened together and closed together."""
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from integration_pipeline import registry, settings
+from integration_pipeline.crypto import Keyring
+from integration_pipeline.http.client import Client
+from integration_pipeline.http.limiter import Limiter, Slot
+from integration_pipeline.model import Connection, System, Token
+from integration_pipeline.provider import Endpoint, Session, TokenRequest
+from integration_pipeline.settings import Settings
+from integration_pipeline.store import migrations
+from integration_pipeline.store.connections import ConnectionTokens
+from integration_pipeline.store.embedded import Embedded
+from integration_pipeline.store.engine import Database
+from integration_pipeline.store.locks import Locks
+from integration_pipeline.tokens import Tokens
+
+DEADLINE_SECONDS = 4 * 60 * 60
+"""How long the work on one connection may take: a directory of a million users at LINE WORKS' rate, and no more."""
+
+
+def utc_now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def endpoints() -> tuple[Endpoint, ...]:
+    """Every base URL that the environment may override."""
+    return tuple(endpoint for provider in registry.providers() for endpoint in (provider.api, provider.token))
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """What a batch runs on. Its limiters outlive a batch: a second one within the minute counts the first one's calls."""
+
+    settings: Settings
+    database: Database
+    locks: Locks
+    keyring: Keyring
+    now: Callable[[], dt.datetime] = utc_now
+    clock: Callable[[], float] = time.monotonic
+    _limiters: dict[tuple[str, System], Limiter] = field(default_factory=dict)
+    _mutex: threading.Lock = field(default_factory=threading.Lock)
+
+    def limiter(self, connection: Connection) -> Limiter:
+        with self._mutex:
+            key = (connection.tenant_id, connection.system)
+            return self._limiters.setdefault(key, Limiter(self.clock))
+
+
+@contextmanager
+def open_pipeline(environ: Mapping[str, str]) -> Iterator[Pipeline]:
+    """Everything a batch needs.
+
+    :raises UsageError: wrong configuration, in one line.
+    """
+    configured = settings.load(environ, endpoints())
+    with open_database(configured) as database:
+        keyring = Keyring.load(configured)
+        locks = Locks(database.url)
+        try:
+            yield Pipeline(configured, database, locks, keyring)
+        finally:
+            locks.close()
+
+
+@contextmanager
+def open_database(configured: Settings) -> Iterator[Database]:
+    """The database the settings name; the embedded one is started and brought up to date, since nobody else would.
+
+    :raises UsageError: it cannot be reached or used.
+    """
+    with ExitStack() as stack:
+        url = configured.database_url
+        if url is None:
+            url = stack.enter_context(Embedded(configured.home))
+            migrations.upgrade(url)
+        yield stack.enter_context(Database.open(url))
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How one invocation goes about its connections.
+
+    :param wait: an interruptible sleep; raises Interrupted.
+    :param slot: the worker slot, given up while waiting.
+    :param force_refresh: renew tokens although the stored ones are good.
+    :param keep_tokens: store renewed tokens; False in a dry run, which keeps only what would else be lost.
+    """
+
+    wait: Callable[[float], None]
+    on_wait: Callable[[float, str], None] | None = None
+    slot: Slot | None = None
+    force_refresh: bool = False
+    keep_tokens: bool = True
+
+
+@contextmanager
+def open_session(pipeline: Pipeline, connection: Connection, manner: Manner) -> Iterator[tuple[Session, Tokens]]:
+    """The client, the limits and the token of one connection, for one invocation."""
+    provider = registry.provider(connection.system)
+    configured = pipeline.settings
+    token_url = configured.url(provider.token)
+
+    def send(request: TokenRequest) -> Token:
+        return client.post_form(
+            token_url + request.path,
+            lambda answer: provider.read_token(answer, pipeline.now()),
+            form=request.form,
+            basic_auth=request.basic_auth,
+        )
+
+    tokens = Tokens(
+        provider=provider,
+        connection=connection,
+        store=ConnectionTokens(
+            database=pipeline.database,
+            keyring=pipeline.keyring,
+            locks=pipeline.locks,
+            tenant_id=connection.tenant_id,
+            system=connection.system,
+            pause=manner.wait,
+        ),
+        send=send,
+        now=pipeline.now,
+        force=manner.force_refresh,
+        keep=manner.keep_tokens,
+    )
+    client = Client(
+        provider=provider,
+        base_url=base_url(connection, configured),
+        allowed_hosts=configured.allowed_hosts,
+        token=tokens,
+        limiter=pipeline.limiter(connection),
+        rate_limit=connection.api_rate_limit,
+        attempts=connection.retry_attempts,
+        timeout_seconds=connection.timeout_seconds,
+        deadline=pipeline.clock() + DEADLINE_SECONDS,
+        wait=manner.wait,
+        clock=pipeline.clock,
+        now=pipeline.now,
+        on_wait=manner.on_wait,
+        slot=manner.slot,
+    )
+    try:
+        yield Session(connection, client), tokens
+    finally:
+        client.close()
+
+
+def base_url(connection: Connection, configured: Settings) -> str:
+    """Where the connection's API is.
+
+    :raises UsageError: its own endpoint is on a host that is not allowed.
+    """
+    provider = registry.provider(connection.system)
+    if connection.api_endpoint is None:
+        return configured.url(provider.api)
+    return settings.check_api_endpoint(connection.api_endpoint, provider.api, configured)
