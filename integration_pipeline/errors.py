@@ -22,6 +22,9 @@ PipelineError
 from enum import StrEnum
 from typing import ClassVar
 
+RECONNECT = "Connect the tenant again: import fresh credentials for it with `connections import`."
+"""The remedy where a connection's credentials are gone for good."""
+
 
 class Kind(StrEnum):
     """The classes of errors that history rows, reports and operators see."""

@@ -1,0 +1,265 @@
+"""The only place that talks to providers: limit, send, classify, read, and try again where that may help.
+
+    get | post_json | post_form -> limiter -> exchange -> classify -> read -> what the caller asked for
+
+Errors come back as :mod:`integration_pipeline.errors`; none quotes a query, a token or a body.
+"""
+
+import base64
+import dataclasses
+import datetime as dt
+import json as json_module
+import logging
+import random
+import re
+import time
+import urllib.parse
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import httpx
+
+from integration_pipeline.errors import (
+    RECONNECT,
+    CredentialsError,
+    InvalidResponse,
+    ProviderError,
+    RateLimited,
+    TimedOut,
+    TokenRejected,
+)
+from integration_pipeline.http.exchange import Exchange, Request
+from integration_pipeline.http.hosts import Hosts
+from integration_pipeline.http.limiter import Limiter, Pause, Slot, Waiter, seconds_to_hold_back
+from integration_pipeline.http.retry import asked_to_wait, next_try
+from integration_pipeline.http.status import classify
+from integration_pipeline.provider import Answer, Limit, Provider
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+MAX_REDIRECTS = 3
+
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+
+
+class Client:
+    """One connection's way to its provider; implements :class:`~integration_pipeline.provider.Api`.
+
+    :param base_url: the API's, or the connection's own ``api_endpoint``.
+    :param token: ``token(None)`` gives a bearer token, ``token(stale)`` one newer than ``stale``.
+    :param rate_limit: HTTP requests a minute: the connection's own ceiling (requirement A4).
+    :param attempts: tries of a request, the first one included (requirement A12).
+    :param deadline: an instant of ``clock`` at which the work must have ended.
+    :param wait: an interruptible sleep; with 0 it only looks whether to stop.
+    :param on_wait: told of the waits that are worth telling.
+    :param slot: the worker slot, given up while waiting.
+    """
+
+    def __init__(
+        self,
+        *,
+        provider: Provider,
+        base_url: str,
+        allowed_hosts: frozenset[str],
+        token: Callable[[str | None], str],
+        limiter: Limiter,
+        rate_limit: int,
+        attempts: int,
+        timeout_seconds: float,
+        deadline: float,
+        wait: Waiter,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+        on_wait: Callable[[float, str], None] | None = None,
+        slot: Slot | None = None,
+        transport: httpx.BaseTransport | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        self.calls = 0
+        """HTTP requests sent, retries, redirects and token requests included."""
+        self._provider = provider
+        self._hosts = Hosts(base_url, domains=provider.api.domains, allowed=allowed_hosts)
+        self._token = token
+        self._limiter = limiter
+        self._own_limit = Limit("api_rate_limit", rate_limit, 60.0)
+        self._attempts = attempts
+        self._deadline = deadline
+        self._wait = wait
+        self._pause = Pause(wait, on_wait=on_wait, slot=slot)
+        self._clock = clock
+        self._now = now
+        self._rng = rng or random.SystemRandom()
+        self._exchange = Exchange(timeout_seconds=timeout_seconds, clock=clock, transport=transport)
+
+    def get(
+        self,
+        path: str,
+        read: Callable[[Answer], T],
+        *,
+        operation: str,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> T:
+        """As :meth:`integration_pipeline.provider.Api.get`."""
+        url = self._hosts.url(path)
+        request = Request("GET", url.copy_merge_params(params) if params else url, headers or {})
+        return self._call(lambda: request, read, operation=operation)
+
+    def post_json(
+        self,
+        path: str,
+        read: Callable[[Answer], T],
+        *,
+        operation: str,
+        json: Any | Callable[[], Any],
+        parts: int | Callable[[], int] = 1,
+        headers: Mapping[str, str] | None = None,
+    ) -> T:
+        """As :meth:`integration_pipeline.provider.Api.post_json`."""
+        request = Request("POST", self._hosts.url(path), {"Content-Type": "application/json", **(headers or {})})
+
+        def filled() -> Request:
+            body = json() if callable(json) else json
+            content = json_module.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+            return dataclasses.replace(request, content=content)
+
+        return self._call(filled, read, operation=operation, parts=parts)
+
+    def post_form(
+        self,
+        url: str,
+        read: Callable[[Answer], T],
+        *,
+        form: Mapping[str, str],
+        basic_auth: tuple[str, str] | None = None,
+        operation: str = "token",
+    ) -> T:
+        """Ask a token endpoint, at a URL that is trusted: within the same limits, tried again and counted like the rest.
+
+        ``read`` sees every answer but those that any server gives in trouble (408, 429, 5xx) and redirects, which a
+        form full of secrets does not follow: what a refusal looks like is the provider's own affair here.
+        """
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        if basic_auth is not None:
+            headers["Authorization"] = "Basic " + base64.b64encode(":".join(basic_auth).encode()).decode()
+        request = Request("POST", httpx.URL(url), headers, urllib.parse.urlencode(form).encode())
+        limits = self._provider.limits.get(operation, ())
+
+        def attempt() -> T:
+            answer = self._send(request, limits, 1)
+            error = classify(answer, request.place)
+            if error is not None and (error.is_retryable or isinstance(error, InvalidResponse)):
+                raise self._with_answer(error, answer)
+            return read(answer)
+
+        return self._with_retries(limits, attempt)
+
+    def close(self) -> None:
+        """Hang up, from any thread: an exchange under way ends at once with Interrupted."""
+        self._exchange.close()
+
+    def _call(
+        self,
+        request: Callable[[], Request],
+        read: Callable[[Answer], T],
+        *,
+        operation: str,
+        parts: int | Callable[[], int] = 1,
+    ) -> T:
+        """Ask until it is answered; the request is made anew for every try, for one may ask less than the one before."""
+        limits = self._provider.limits[operation]
+
+        def attempt(token: str) -> T:
+            def ask() -> T:
+                plain = request()
+                authorized = dataclasses.replace(plain, headers={**plain.headers, "Authorization": f"Bearer {token}"})
+                return read(self._ask(authorized, limits, parts() if callable(parts) else parts))
+
+            return self._with_retries(limits, ask)
+
+        return self._with_token(attempt)
+
+    def _with_token(self, attempt: Callable[[str], T]) -> T:
+        token = self._checked_token(None)
+        try:
+            return attempt(token)
+        except TokenRejected as error:
+            log.info("token rejected system=%s code=%s", self._provider.system, error.code)
+        try:
+            return attempt(self._checked_token(token))
+        except TokenRejected as error:
+            raise CredentialsError(
+                f"the provider rejects even a fresh access token: {error}",
+                status=error.status,
+                code=error.code,
+                remedy=error.remedy or RECONNECT,
+            ) from error
+
+    def _checked_token(self, stale: str | None) -> str:
+        token = self._token(stale)
+        if not _TOKEN.fullmatch(token):  # httpx would refuse the header, and quote it
+            raise CredentialsError("the access token holds characters that no token can have", remedy=RECONNECT)
+        return token
+
+    def _with_retries(self, limits: tuple[Limit, ...], attempt: Callable[[], T]) -> T:
+        """Try until it works or no more tries help; the last error is raised as it is, caused by the one before."""
+        errors: list[ProviderError] = []
+        while True:
+            try:
+                return attempt()
+            except ProviderError as error:
+                errors.append(error)
+            self._wait(0)  # whoever was told to stop reports that, and not what it broke
+            following = self._after(errors[-1], limits, tried=len(errors))
+            if isinstance(following, ProviderError):
+                raise following from (errors[-2] if len(errors) > 1 else following.__cause__)
+            self._pause(following, f"{type(errors[-1]).__name__}, try {len(errors)} of {self._attempts}")
+
+    def _after(self, error: ProviderError, limits: tuple[Limit, ...], *, tried: int) -> float | ProviderError:
+        """Decide with :func:`next_try`; what rate-limited this request holds back all that count with it."""
+        seconds_left = self._deadline - self._clock()
+        following = next_try(error, tried=tried, attempts=self._attempts, seconds_left=seconds_left, rng=self._rng)
+        delay = error.retry_after_seconds if isinstance(following, ProviderError) else following
+        if isinstance(error, RateLimited) and delay:
+            self._limiter.block((limit.name for limit in limits), delay)
+        if not isinstance(following, ProviderError):
+            log.info(
+                "trying again system=%s error=%s status=%s code=%s tried=%d seconds=%.1f",
+                *(self._provider.system, type(error).__name__, error.status, error.code, tried, following),
+            )
+        return following
+
+    def _ask(self, request: Request, limits: tuple[Limit, ...], parts: int) -> Answer:
+        """Get an answer that is fine as far as status, headers and error body tell, following the vendor's redirects."""
+        for _ in range(1 + MAX_REDIRECTS):
+            answer = self._send(request, limits, parts)
+            location = answer.headers.get("location")
+            if answer.status not in {307, 308} or location is None:
+                error = self._provider.classify(answer) or classify(answer, request.place)
+                if error is not None:
+                    raise self._with_answer(error, answer)
+                return answer
+            request = dataclasses.replace(request, url=self._hosts.redirected(request.url, location))
+        raise InvalidResponse(f"{request.place}: more than {MAX_REDIRECTS} redirects")
+
+    def _send(self, request: Request, limits: tuple[Limit, ...], parts: int) -> Answer:
+        self._wait(0)
+        if self._clock() >= self._deadline:
+            raise TimedOut("the time allowed for this sync is over")
+        costs = {self._own_limit: 1, **dict.fromkeys(limits, parts)}
+        with self._limiter.take(costs, pause=self._pause, deadline=self._deadline):
+            self.calls += 1
+            answer = self._exchange.send(request, deadline=self._deadline)
+        held_back = seconds_to_hold_back(answer.headers)
+        if held_back:
+            self._limiter.block((limit.name for limit in limits), held_back)
+        return answer
+
+    def _with_answer(self, error: ProviderError, answer: Answer) -> ProviderError:
+        """Add what every answer tells: its status, and how long it asks to wait, which beats the provider's custom."""
+        error.status = error.status or answer.status
+        asked = asked_to_wait(error, answer.headers, self._now())
+        error.retry_after_seconds = error.retry_after_seconds if asked is None else asked
+        return error

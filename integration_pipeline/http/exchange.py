@@ -1,0 +1,137 @@
+"""One HTTP exchange: a request out, a whole answer or an error back.
+
+    Request -> httpx -> Answer | TimedOut | NetworkError | Garbled | InvalidResponse
+
+What httpx raises stays in here: its texts may quote a URL, a header or the answer.
+"""
+
+import contextlib
+import functools
+import socket
+import ssl
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from integration_pipeline.errors import Garbled, Interrupted, InvalidResponse, NetworkError, PipelineError, TimedOut
+from integration_pipeline.provider import Answer
+
+LARGEST_BODY_BYTES = 64 * 1024 * 1024
+"""After decompression. The largest honest page, a thousand users, has less than two."""
+WHOLE_ANSWER_TIMEOUTS = 4
+"""How many time-outs a whole answer may take: a provider that drips a byte at a time never meets a single one."""
+KEEP_ALIVE_SECONDS = 4.0
+"""Below the 5 s after which many servers hang up, so that a request seldom meets a connection just being closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to send. Headers and content may carry secrets and are not shown."""
+
+    method: str
+    url: httpx.URL
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes | None = field(default=None, repr=False)
+
+    @property
+    def place(self) -> str:
+        """What is asked, for messages: never with the query, which may carry a cursor or worse."""
+        return f"{self.method} {self.url.host}{self.url.path}"[:200]
+
+
+class Exchange:
+    """The connection to one provider, kept open between requests.
+
+    No proxies from the environment, no redirects, HTTP/1.1, gzip.
+    """
+
+    def __init__(
+        self, *, timeout_seconds: float, clock: Callable[[], float], transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._clock = clock
+        self._closed = threading.Event()
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._http = httpx.Client(
+            verify=_tls(),
+            trust_env=False,
+            follow_redirects=False,
+            limits=httpx.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS),
+            headers={"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "integration-pipeline"},
+            transport=transport,
+        )
+
+    def send(self, request: Request, *, deadline: float) -> Answer:
+        """Send once and read the whole answer.
+
+        :param deadline: an instant of the clock, which the answer must not outlast either.
+        :raises TimedOut: it did not come, or not all of it, in time.
+        :raises NetworkError: there was no connection, or it broke.
+        :raises Garbled: its compression is broken.
+        :raises InvalidResponse: it is too large.
+        :raises Interrupted: :meth:`close` was called.
+        """
+        now = self._clock()
+        timeout = max(min(self._timeout_seconds, deadline - now), 0.001)
+        until = min(now + WHOLE_ANSWER_TIMEOUTS * self._timeout_seconds, deadline)
+        try:
+            outgoing = self._http.build_request(
+                request.method,
+                request.url,
+                headers=dict(request.headers),
+                content=request.content,
+                timeout=timeout,
+                extensions={"trace": self._trace},
+            )
+            with contextlib.closing(self._http.send(outgoing, stream=True)) as response:
+                return Answer(response.status_code, dict(response.headers), self._body(request, response, until))
+        except (httpx.HTTPError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and not self._closed.is_set():
+                raise  # RuntimeError is how httpx refuses a client that is closed, and else a mistake of ours
+            failure = self._failure(request, error)
+        raise failure  # out here, so that httpx's own text hangs on no trace
+
+    def close(self) -> None:
+        """Hang up. A thread in the middle of an exchange ends with Interrupted at once."""
+        self._closed.set()
+        for opened in list(self._sockets):
+            with contextlib.suppress(OSError):  # it hung up first
+                opened.shutdown(socket.SHUT_RDWR)  # closing alone would leave a blocked reader blocked
+        self._http.close()
+
+    def _body(self, request: Request, response: httpx.Response, until: float) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        for chunk in response.iter_bytes():
+            size += len(chunk)
+            if size > LARGEST_BODY_BYTES:
+                raise InvalidResponse(f"{request.place}: an answer of more than {LARGEST_BODY_BYTES} bytes")
+            if self._clock() > until:
+                raise TimedOut(f"{request.place}: the answer came too slowly")
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _failure(self, request: Request, error: Exception) -> PipelineError:
+        if self._closed.is_set():
+            return Interrupted("the connection to the provider was closed")
+        if isinstance(error, httpx.TimeoutException):
+            return TimedOut(f"{request.place}: no answer in time ({type(error).__name__})")
+        if isinstance(error, httpx.DecodingError):
+            return Garbled(f"{request.place}: an answer whose compression is broken")
+        # The operating system's words say why and quote nobody; those of a broken protocol quote what was sent.
+        reason = str(error) if isinstance(error, httpx.NetworkError) else ""
+        return NetworkError(f"{request.place}: {reason or type(error).__name__}")
+
+    def _trace(self, event: str, info: Mapping[str, Any]) -> None:
+        if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
+            self._sockets.add(info["return_value"].get_extra_info("socket"))
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """One for all connections: it takes longer to make than a small tenant's whole night."""
+    return httpx.create_ssl_context(trust_env=False)
