@@ -29,6 +29,10 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+def unchanged(connection: Connection) -> Connection:
+    return connection
+
+
 def endpoints() -> tuple[Endpoint, ...]:
     """Every base URL that the environment may override."""
     return tuple(endpoint for provider in registry.providers() for endpoint in (provider.api, provider.token))
@@ -44,6 +48,8 @@ class Pipeline:
     keyring: Keyring
     now: Callable[[], dt.datetime] = utc_now
     clock: Callable[[], float] = time.monotonic
+    adjust: Callable[[Connection], Connection] = unchanged
+    """What the caller makes of a stored connection before it is used: Dagster's resources put ceilings over its limits."""
     _limiters: dict[tuple[str, System], Limiter] = field(default_factory=dict)
     _mutex: threading.Lock = field(default_factory=threading.Lock)
 
@@ -103,6 +109,7 @@ class Manner:
 @contextmanager
 def open_session(pipeline: Pipeline, connection: Connection, manner: Manner) -> Iterator[tuple[Session, Tokens]]:
     """The client, the limits and the token of one connection, for one invocation."""
+    connection = pipeline.adjust(connection)
     provider = registry.provider(connection.system)
     configured = pipeline.settings
     token_url = configured.url(provider.token)
