@@ -60,6 +60,8 @@ def upgrade(url: str) -> tuple[str | None, str]:
             f"this login may not migrate the database: {error.diag.message_primary} (it must own the database, and "
             "either have CREATEROLE or be a member of integration_pipeline_worker and integration_pipeline_operator)"
         ) from error
+    except psycopg.Error as error:
+        raise UsageError(f"the migration failed, nothing was changed: {error.diag.message_primary or error}") from error
     return before, head()
 
 
@@ -76,6 +78,10 @@ def _run(url: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(queries.folder() / "migrations").replace("%", "%%"))
     config.set_main_option("path_separator", "newline")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except sqlalchemy.exc.DBAPIError as error:
+        # One way or the other, a migration's error is psycopg's.
+        raise error.orig or error from error

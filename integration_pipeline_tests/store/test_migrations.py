@@ -1,0 +1,163 @@
+"""Migrations: forward, whole, one at a time, and for owners who are no superusers."""
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from uuid import RFC_4122
+
+import psycopg
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from integration_pipeline.errors import UsageError
+from integration_pipeline.store import migrations, queries, urls
+from integration_pipeline.store.engine import Database
+from integration_pipeline_tests import builders
+
+ROLES = ("integration_pipeline_worker", "integration_pipeline_operator")
+
+
+def run(url: str, *statements: str) -> None:
+    with psycopg.connect(url, autocommit=True) as session:
+        for statement in statements:
+            session.execute(statement.encode())
+
+
+@pytest.fixture
+def empty_url(server_url: str) -> Iterator[str]:
+    """A database that nobody migrated."""
+    run(server_url, "CREATE DATABASE empty")
+    yield urls.with_database(server_url, "empty")
+    run(server_url, "DROP DATABASE empty WITH (FORCE)")
+
+
+@pytest.fixture
+def owner_url(server_url: str, template: str) -> Iterator[str]:
+    """A database owned by a login with CREATEROLE, on a server where the pipeline's roles exist already."""
+    run(server_url, "CREATE ROLE owner LOGIN CREATEROLE", "CREATE DATABASE owned OWNER owner")
+    yield builders.as_login(urls.with_database(server_url, "owned"), "owner")
+    run(server_url, "DROP DATABASE owned WITH (FORCE)")
+    run(server_url, "DROP OWNED BY owner", "DROP ROLE owner")
+
+
+@pytest.fixture
+def fresh_server(owner_url: str, server_url: str) -> Iterator[None]:
+    """As if the pipeline's roles had never been on this server."""
+    run(server_url, *(f"ALTER ROLE {role} RENAME TO aside_{role}" for role in ROLES))
+    yield
+    run(server_url, "DROP DATABASE owned WITH (FORCE)", "CREATE DATABASE owned OWNER owner")
+    run(server_url, *(f"DROP ROLE IF EXISTS {role}" for role in ROLES))
+    run(server_url, *(f"ALTER ROLE aside_{role} RENAME TO {role}" for role in ROLES))
+
+
+def test_an_empty_database_comes_to_head_and_stays_there(empty_url: str) -> None:
+    assert migrations.upgrade(empty_url) == (None, migrations.head())
+    assert migrations.upgrade(empty_url) == (migrations.head(), migrations.head())
+    Database.open(empty_url).close()
+
+
+def test_head_is_what_alembic_takes_for_it() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(queries.folder() / "migrations"))
+    config.set_main_option("path_separator", "newline")
+    assert ScriptDirectory.from_config(config).get_current_head() == migrations.head()
+
+
+def test_a_database_at_head_costs_no_import_of_alembic(database_url: str) -> None:
+    program = (
+        "import sys; from integration_pipeline.store import engine, migrations; url = sys.argv[1]; "
+        "migrations.upgrade(url); engine.Database.open(url).close(); "
+        "sys.exit(' '.join({'alembic', 'sqlalchemy', 'pandas', 'dagster'} & sys.modules.keys()) or None)"
+    )
+    result = subprocess.run([sys.executable, "-c", program, database_url], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_of_processes_that_migrate_at_once_one_works_and_the_others_wait(empty_url: str) -> None:
+    program = "import sys; from integration_pipeline.store import migrations; migrations.upgrade(sys.argv[1])"
+    with contextlib.ExitStack() as stack:
+        command = [sys.executable, "-c", program, empty_url]
+        processes = [stack.enter_context(subprocess.Popen(command, stderr=subprocess.PIPE)) for _ in range(3)]
+        assert [(process.communicate()[1], process.returncode) for process in processes] == [(b"", 0)] * 3
+    Database.open(empty_url).close()
+
+
+def test_a_migration_that_fails_leaves_nothing(empty_url: str) -> None:
+    run(empty_url, "CREATE TABLE daily_kpis (somebody_elses integer)")
+    with pytest.raises(UsageError, match='nothing was changed: relation "daily_kpis" already exists'):
+        migrations.upgrade(empty_url)
+    with psycopg.connect(empty_url) as session:
+        tables = session.execute("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace").fetchall()
+    assert tables == [("daily_kpis",)]
+
+
+def test_a_newer_database_is_left_alone(database_url: str) -> None:
+    run(database_url, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(UsageError, match="newer than this program"):
+        migrations.upgrade(database_url)
+
+
+def test_an_unreachable_database_is_one_line() -> None:
+    with pytest.raises(UsageError, match=r"127\.0\.0\.1:1/x cannot be used"):
+        migrations.upgrade("postgresql://u:hunter2@127.0.0.1:1/x")
+
+
+@pytest.mark.usefixtures("fresh_server")
+def test_an_owner_who_may_make_roles_needs_no_superuser(owner_url: str) -> None:
+    migrations.upgrade(owner_url)
+    with Database.open(owner_url) as database:
+        builders.add_tenant(database)
+        builders.add_internal_user(database, "u1")
+        with database.transaction("tenant-a") as cursor:
+            assert cursor.execute("SELECT matching_version FROM tenants").fetchone() == (1,)
+        with database.transaction("tenant-b") as cursor:
+            assert cursor.execute("SELECT count(*) FROM internal_users").fetchone() == (0,)
+
+
+@pytest.mark.usefixtures("fresh_server")
+def test_a_second_database_of_the_same_owner_finds_the_roles_there(server_url: str, owner_url: str) -> None:
+    migrations.upgrade(owner_url)
+    run(server_url, "CREATE DATABASE second OWNER owner")
+    try:
+        second = urls.with_database(owner_url, "second")
+        assert migrations.upgrade(second) == (None, migrations.head())
+        Database.open(second).close()
+    finally:
+        run(server_url, "DROP DATABASE second WITH (FORCE)")
+
+
+def test_roles_of_somebody_else_are_asked_for_and_then_used(server_url: str, owner_url: str) -> None:
+    with pytest.raises(UsageError, match="member of integration_pipeline_worker"):
+        migrations.upgrade(owner_url)
+    run(server_url, "GRANT integration_pipeline_worker, integration_pipeline_operator TO owner")
+    assert migrations.upgrade(owner_url) == (None, migrations.head())
+    Database.open(owner_url).close()
+
+
+def test_a_login_that_owns_nothing_may_not_migrate(server_url: str, empty_url: str) -> None:
+    run(server_url, "CREATE ROLE guest LOGIN")
+    try:
+        with pytest.raises(UsageError, match="this login may not migrate"):
+            migrations.upgrade(builders.as_login(empty_url, "guest"))
+    finally:
+        run(server_url, "DROP ROLE guest")
+
+
+def test_there_is_no_way_back() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(queries.folder() / "migrations"))
+    config.set_main_option("path_separator", "newline")
+    for revision in ScriptDirectory.from_config(config).walk_revisions():
+        with pytest.raises(NotImplementedError, match="forward only"):
+            revision.module.downgrade()
+
+
+def test_ids_are_version_7_and_in_the_order_of_time(database_url: str) -> None:
+    with psycopg.connect(database_url) as session:
+        rows = session.execute("SELECT new_id(), clock_timestamp() FROM generate_series(1, 1000)").fetchall()
+    assert {(found.version, found.variant) for found, _ in rows} == {(7, RFC_4122)}
+    milliseconds = [found.int >> 80 for found, _ in rows]
+    assert milliseconds == sorted(milliseconds)
+    assert all(abs(at.timestamp() * 1000 - found) < 1000 for found, (_, at) in zip(milliseconds, rows, strict=True))
