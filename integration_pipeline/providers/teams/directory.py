@@ -34,21 +34,23 @@ from integration_pipeline.providers.teams.pages import (
 )
 
 _IDENTITY = Limit("identity", requests=1500, seconds=10)
+_TEAMS = Limit("teams", requests=30, seconds=1)
 
 LIMITS: Mapping[str, tuple[Limit, ...]] = {
     "token": (),
     "organization": (_IDENTITY,),
     "users": (_IDENTITY,),
     "groups": (_IDENTITY,),
-    "teams": (Limit("teams", requests=30, seconds=1),),
+    "teams": (_TEAMS,),
     "channels": (Limit("channels", requests=60, seconds=1),),
-    "apps": (Limit("apps", requests=30, seconds=1),),
+    "apps": (_TEAMS,),
     "subscriptions": (),
 }
 """Per application and tenant, every part of a batch counted (learn.microsoft.com/graph/throttling-limits).
 
 Identity: the smallest tenants have 3,500 resource units in 10 s, and none of our requests costs more than two. The
-further limit of four requests a second on one team is kept by asking each team one thing a batch.
+page names GET team in two rows, once with installedApps: they are counted as one. The further limit of four requests a
+second on one team is kept by asking each team one thing a batch.
 """
 
 ARE_TEAMS = "resourceProvisioningOptions/Any(x:x eq 'Team')"
