@@ -76,6 +76,7 @@ class Change(NamedTuple):
 
     version: int
     id: str
+    kind: str
     removed: str | None
     """``changed`` (can come back) or ``deleted`` (gone for good), in Graph's words; None where the row is there."""
 
@@ -91,6 +92,8 @@ class Table(Generic[Row]):
         self._derived: dict[object, Any] = {}
         self.version = 0
         self.changes: list[Change] = []
+        self.era = 0
+        """Moves when the memory is lost: what was remembered of another era means nothing any more."""
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows())
@@ -142,7 +145,7 @@ class Table(Generic[Row]):
         :param reason: ``changed`` where it may come back, ``deleted`` where not.
         """
         row = self._rows.pop(key)
-        self._moved(key, reason)
+        self._moved(row, reason)
         return row
 
     def restore(self, row: Row) -> None:
@@ -151,12 +154,17 @@ class Table(Generic[Row]):
 
     def _put(self, row: Row) -> None:
         self._rows[row.id] = row
-        self._moved(row.id, None)
+        self._moved(row, None)
 
-    def _moved(self, key: str, removed: str | None) -> None:
+    def forget(self) -> None:
+        """Lose the memory of changes, as a provider does after a while: whoever asks for them starts anew."""
+        self.changes.clear()
+        self.era += 1
+
+    def _moved(self, row: Row, removed: str | None) -> None:
         self.version += 1
         self._derived = {}
-        self.changes.append(Change(self.version, key, removed))
+        self.changes.append(Change(self.version, row.id, row.kind, removed))
 
 
 class Tables(NamedTuple):
