@@ -9,7 +9,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -114,7 +114,7 @@ def run(
     *,
     concurrency: int = CONCURRENCY,
     on_event: Listener = ignore,
-) -> Iterator[Outcome | Refused]:
+) -> Generator[Outcome | Refused, None, None]:
     """Sync the connections; yields every outcome when it ends.
 
     Interrupting it (an exception raised in the consumer's thread, or closing the iterator) ends all work within
