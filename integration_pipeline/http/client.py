@@ -138,8 +138,8 @@ class Client:
     ) -> T:
         """Ask a token endpoint, at a URL that is trusted: within the same limits, tried again and counted like the rest.
 
-        ``read`` sees every answer but those that any server gives in trouble (408, 429, 5xx) and redirects, which a
-        form full of secrets does not follow: what a refusal looks like is the provider's own affair here.
+        ``read`` sees every answer, whatever its status, but redirects, which a form full of secrets does not follow:
+        what a refusal looks like is the provider's own affair here.
         """
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         if basic_auth is not None:
@@ -147,14 +147,13 @@ class Client:
         request = Request("POST", httpx.URL(url), headers, urllib.parse.urlencode(form).encode())
         limits = self._provider.limits.get(operation, ())
 
-        def attempt() -> T:
-            answer = self._send(request, limits, 1)
+        def read_unless_redirected(answer: Answer) -> T:
             error = classify(answer, request.place)
-            if error is not None and (error.is_retryable or isinstance(error, InvalidResponse)):
-                raise self._with_answer(error, answer)
+            if isinstance(error, InvalidResponse):
+                raise error
             return read(answer)
 
-        return self._with_retries(limits, attempt)
+        return self._with_retries(limits, lambda: self._read(self._send(request, limits, 1), read_unless_redirected))
 
     def close(self) -> None:
         """Hang up, from any thread: an exchange under way ends at once with Interrupted."""
@@ -172,14 +171,12 @@ class Client:
         limits = self._provider.limits[operation]
 
         def attempt(token: str) -> T:
-            def ask() -> T:
-                plain = request()
-                authorized = dataclasses.replace(plain, headers={**plain.headers, "Authorization": f"Bearer {token}"})
-                return read(self._ask(authorized, limits, parts() if callable(parts) else parts))
+            plain = request()
+            authorized = dataclasses.replace(plain, headers={**plain.headers, "Authorization": f"Bearer {token}"})
+            answer = self._follow(authorized, limits, parts() if callable(parts) else parts)
+            return self._read(answer, lambda answer: read(self._accepted(answer, plain.place)))
 
-            return self._with_retries(limits, ask)
-
-        return self._with_token(attempt)
+        return self._with_token(lambda token: self._with_retries(limits, lambda: attempt(token)))
 
     def _with_token(self, attempt: Callable[[str], T]) -> T:
         token = self._checked_token(None)
@@ -231,15 +228,12 @@ class Client:
             )
         return following
 
-    def _ask(self, request: Request, limits: tuple[Limit, ...], parts: int) -> Answer:
-        """Get an answer that is fine as far as status, headers and error body tell, following the vendor's redirects."""
+    def _follow(self, request: Request, limits: tuple[Limit, ...], parts: int) -> Answer:
+        """Send, and send again where the vendor moves it to another of its instances, token and all."""
         for _ in range(1 + MAX_REDIRECTS):
             answer = self._send(request, limits, parts)
             location = answer.headers.get("location")
             if answer.status not in {307, 308} or location is None:
-                error = self._provider.classify(answer) or classify(answer, request.place)
-                if error is not None:
-                    raise self._with_answer(error, answer)
                 return answer
             request = dataclasses.replace(request, url=self._hosts.redirected(request.url, location))
         raise InvalidResponse(f"{request.place}: more than {MAX_REDIRECTS} redirects")
@@ -257,9 +251,19 @@ class Client:
             self._limiter.block((limit.name for limit in limits), held_back)
         return answer
 
-    def _with_answer(self, error: ProviderError, answer: Answer) -> ProviderError:
-        """Add what every answer tells: its status, and how long it asks to wait, which beats the provider's custom."""
-        error.status = error.status or answer.status
-        asked = asked_to_wait(error, answer.headers, self._now())
-        error.retry_after_seconds = error.retry_after_seconds if asked is None else asked
-        return error
+    def _accepted(self, answer: Answer, place: str) -> Answer:
+        error = self._provider.classify(answer) or classify(answer, place)
+        if error is not None:
+            raise error
+        return answer
+
+    def _read(self, answer: Answer, read: Callable[[Answer], T]) -> T:
+        """Read an answer; its error learns what every answer tells: the status, and how long it asks to wait."""
+        try:
+            return read(answer)
+        except ProviderError as error:
+            error.status = error.status or answer.status
+            asked = asked_to_wait(error, answer.headers, self._now())
+            if asked is not None:  # else it is as long as the provider's custom
+                error.retry_after_seconds = asked
+            raise

@@ -30,10 +30,10 @@ KEEP_ALIVE_SECONDS = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to send. Headers and content may carry secrets and are not shown."""
+    """What to send. Everything but the method may carry secrets and is not shown."""
 
     method: str
-    url: httpx.URL
+    url: httpx.URL = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     content: bytes | None = field(default=None, repr=False)
 

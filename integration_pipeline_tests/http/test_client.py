@@ -166,6 +166,21 @@ def test_a_post_sends_json_and_counts_its_parts_against_the_vendors_limit_alone(
     assert world.sent_at == [0, 1, 2]
 
 
+def test_a_try_after_one_that_was_answered_in_part_asks_for_the_rest_alone() -> None:
+    open_parts = ["a", "b", "c"]
+
+    def read(answer: Answer) -> None:
+        open_parts.remove(open_parts[0])
+        if open_parts:
+            raise RateLimited("parts are throttled", retry_after_seconds=5)
+
+    world = World(ok(), ok(), ok())
+    world.client.post_json(
+        "$batch", read, operation="batch", json=lambda: {"ids": open_parts}, parts=lambda: 10 * len(open_parts)
+    )
+    assert [json.loads(request.content)["ids"] for request in world.requests] == [["a", "b", "c"], ["b", "c"], ["c"]]
+
+
 def test_an_operation_without_a_declared_limit_is_a_mistake_and_not_unlimited() -> None:
     with pytest.raises(KeyError):
         World().get(operation="groups")
@@ -412,7 +427,7 @@ def test_a_token_that_can_be_none_is_never_sent_nor_shown(token: str) -> None:
 
 
 def test_a_form_is_posted_without_a_bearer_within_the_same_limits_and_counted() -> None:
-    world = World(httpx.Response(503), ok([1]), ok(), rate_limit=2)
+    world = World(httpx.Response(200, text="<title>proxy</title>"), ok([1]), ok(), rate_limit=2)
     read = world.client.post_form(
         "https://login.test/token", read_json, form={"a": "+/= 名"}, basic_auth=("id", "pass")
     )
@@ -427,7 +442,7 @@ def test_a_form_is_posted_without_a_bearer_within_the_same_limits_and_counted() 
     assert world.stale == [None]
 
 
-@pytest.mark.parametrize("status", [200, 400, 401, 403, 404])
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 503])
 def test_what_a_token_endpoint_refuses_is_its_readers_affair(status: int) -> None:
     def classify(answer: Answer) -> ProviderError | None:
         raise AssertionError
@@ -435,6 +450,17 @@ def test_what_a_token_endpoint_refuses_is_its_readers_affair(status: int) -> Non
     world = World(httpx.Response(status, json={"error": "invalid_client"}), classify=classify)
     assert world.client.post_form("https://login.test/token", lambda answer: answer.status, form={}) == status
     assert "authorization" not in world.requests[0].headers
+
+
+def test_a_token_endpoint_may_ask_to_wait_as_well() -> None:
+    def read(answer: Answer) -> int:
+        if answer.status == 429:
+            raise RateLimited("ratelimited", retry_after_seconds=60)
+        return answer.status
+
+    world = World(httpx.Response(429, headers={"Retry-After": "3"}), httpx.Response(429), ok())
+    assert world.client.post_form("https://login.test/token", read, form={}) == 200
+    assert world.sent_at == [0, 3, 63]
 
 
 def test_a_form_full_of_secrets_follows_no_redirect() -> None:

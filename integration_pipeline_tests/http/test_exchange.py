@@ -1,0 +1,225 @@
+"""One exchange against real sockets on loopback: what no imitation of a transport shows."""
+
+import contextlib
+import gzip
+import http.server
+import math
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from integration_pipeline.errors import Garbled, Interrupted, NetworkError, PipelineError, TimedOut
+from integration_pipeline.http.exchange import Exchange, Request
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+class Server:
+    """Accepts connections one after another and lets ``talk`` do what it likes with each."""
+
+    def __init__(self, talk: Callable[[socket.socket], object]) -> None:
+        self._talk = talk
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/"
+        self.accepted = 0
+        self.asked = threading.Event()
+        self.over = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):  # closed by the test's end
+            while True:
+                connection, _ = self._listener.accept()
+                self.accepted += 1
+                with connection, contextlib.suppress(OSError):  # the client hung up, as it should
+                    connection.recv(65536)
+                    self.asked.set()
+                    self._talk(connection)
+
+    def close(self) -> None:
+        self.over.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(5)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Callable[[socket.socket], object]], Server]]:
+    servers: list[Server] = []
+
+    def start(talk: Callable[[socket.socket], object]) -> Server:
+        servers.append(Server(talk))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def exchanges() -> Iterator[Callable[[float], Exchange]]:
+    opened: list[Exchange] = []
+
+    def start(timeout_seconds: float = 5.0) -> Exchange:
+        opened.append(Exchange(timeout_seconds=timeout_seconds, clock=time.monotonic))
+        return opened[-1]
+
+    yield start
+    for exchange in opened:
+        exchange.close()
+
+
+Serve = Callable[[Callable[[socket.socket], object]], Server]
+Exchanges = Callable[..., Exchange]
+
+
+def get(server: Server) -> Request:
+    return Request("GET", httpx.URL(server.url + "users?cursor=s3cret"), {})
+
+
+def test_a_whole_answer_comes_back_with_lower_case_headers(serve: Serve, exchanges: Exchanges) -> None:
+    body = gzip.compress(b'{"a":1}')
+    head = HEAD + f"Content-Encoding: gzip\r\nContent-Length: {len(body)}\r\nX-Req-Id: 7\r\n\r\n".encode()
+    answer = exchanges().send(get(serve(lambda connection: connection.sendall(head + body))), deadline=math.inf)
+    assert (answer.status, answer.body, answer.headers["x-req-id"]) == (200, b'{"a":1}', "7")
+
+
+def test_the_connection_stays_open_between_requests(exchanges: Exchanges) -> None:
+    ports: set[int] = set()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            ports.add(self.client_address[1])
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_args: object) -> None:
+            """Keep quiet."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        exchange = exchanges()
+        for _ in range(3):
+            exchange.send(Request("GET", httpx.URL(f"http://127.0.0.1:{server.server_port}/"), {}), deadline=math.inf)
+        exchange.close()
+        server.shutdown()
+    assert len(ports) == 1
+
+
+def test_a_server_that_hangs_times_out(serve: Serve, exchanges: Exchanges) -> None:
+    server = serve(lambda _connection: server.over.wait(5))
+    with pytest.raises(TimedOut, match=r"GET 127\.0\.0\.1/users: no answer in time"):
+        exchanges(0.05).send(get(server), deadline=math.inf)
+
+
+def test_a_server_that_drips_times_out_although_no_single_read_does(serve: Serve, exchanges: Exchanges) -> None:
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(HEAD + b"Content-Length: 1000000\r\n\r\n")
+        while not server.over.wait(0.02):
+            connection.sendall(b" ")
+
+    server = serve(drip)
+    with pytest.raises(TimedOut, match="too slowly"):
+        exchanges(0.1).send(get(server), deadline=math.inf)
+
+
+def test_the_deadline_ends_an_answer_too(serve: Serve, exchanges: Exchanges) -> None:
+    server = serve(lambda _connection: server.over.wait(5))
+    with pytest.raises(TimedOut):
+        exchanges(60.0).send(get(server), deadline=time.monotonic() + 0.05)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        HEAD + b"Content-Length: 1000\r\n\r\n" + b'{"members":[',
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{}",
+        b"s3cret s3cret s3cret\r\n\r\n",
+    ],
+)
+def test_a_cut_answer_is_an_error_and_no_shorter_answer(serve: Serve, exchanges: Exchanges, sent: bytes) -> None:
+    server = serve(lambda connection: connection.sendall(sent))
+    with pytest.raises(NetworkError, match=r"GET 127\.0\.0\.1/users") as caught:
+        exchanges().send(get(server), deadline=math.inf)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_cut_compressed_answer_is_garbled_or_visibly_cut(serve: Serve, exchanges: Exchanges) -> None:
+    body = gzip.compress(bytes(range(256)) * 100)[:-300]
+    server = serve(
+        lambda connection: connection.sendall(
+            HEAD + f"Content-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+        )
+    )
+    with contextlib.suppress(Garbled):
+        answer = exchanges().send(get(server), deadline=math.inf)
+        assert len(answer.body) < 256 * 100
+
+
+def test_nobody_listening_is_an_error_that_says_why(exchanges: Exchanges) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(NetworkError, match="refused"):
+        exchanges().send(Request("GET", httpx.URL(f"http://127.0.0.1:{port}/"), {}), deadline=math.inf)
+
+
+def test_proxies_of_the_environment_are_not_asked(
+    serve: Serve, exchanges: Exchanges, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = serve(lambda connection: connection.sendall(HEAD + b"Content-Length: 2\r\n\r\n{}"))
+    server = serve(lambda connection: connection.sendall(HEAD + b"Content-Length: 2\r\n\r\n{}"))
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, proxy.url)
+    exchanges().send(get(server), deadline=math.inf)
+    assert (proxy.accepted, server.accepted) == (0, 1)
+
+
+@pytest.mark.parametrize("begun", [b"", HEAD + b"Content-Length: 1000\r\n\r\n{"])
+def test_hanging_up_ends_a_read_under_way_as_interrupted(serve: Serve, exchanges: Exchanges, begun: bytes) -> None:
+    def hang(connection: socket.socket) -> None:
+        connection.sendall(begun)
+        server.over.wait(60)
+
+    server = serve(hang)
+    exchange = exchanges(60.0)
+    ended: list[PipelineError] = []
+
+    def read() -> None:
+        try:
+            exchange.send(get(server), deadline=math.inf)
+        except PipelineError as error:
+            ended.append(error)
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    assert server.asked.wait(5)
+    exchange.close()
+    reader.join(5)
+    assert [type(error) for error in ended] == [Interrupted]
+
+
+def test_after_hanging_up_nothing_is_sent(serve: Serve, exchanges: Exchanges) -> None:
+    server = serve(lambda connection: connection.sendall(HEAD + b"Content-Length: 2\r\n\r\n{}"))
+    exchange = exchanges()
+    exchange.close()
+    exchange.close()
+    with pytest.raises(Interrupted):
+        exchange.send(get(server), deadline=math.inf)
+    assert server.accepted == 0
+
+
+def test_a_request_shows_neither_its_query_nor_its_secrets() -> None:
+    request = Request("POST", httpx.URL("https://a.test/x?c=s3cret"), {"Authorization": "s3cret"}, b"s3cret")
+    assert request.place == "POST a.test/x"
+    assert "s3cret" not in repr(request)
