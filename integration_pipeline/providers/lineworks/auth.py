@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, NotRequired
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import Field, SecretStr, TypeAdapter
@@ -125,7 +126,7 @@ def _assertion(client_id: str, service_account: str, private_key: SecretStr, now
 def _private_key(pem: str) -> RSAPrivateKey | None:
     try:
         key = load_pem_private_key(pem.encode(), password=None)
-    except (ValueError, TypeError):  # not PEM; PEM of something else; PEM under a passphrase
+    except (ValueError, TypeError, UnsupportedAlgorithm):  # no PEM; under a passphrase; of a kind nobody knows
         return None
     return key if isinstance(key, RSAPrivateKey) else None
 

@@ -67,7 +67,8 @@ def probe(session: Session) -> Probe:
             ask()
         except Forbidden as error:
             missing.append(f"{what}: {error}. {error.remedy}")
-    return Probe(", ".join(f"domain{suffix or ' of the app'}" for suffix, _ in domains), missing)
+    named = (f"domain {params['domainId']}" if params else "the app's own domain" for _, params in domains)
+    return Probe(", ".join(named), missing)
 
 
 def _domains(session: Session) -> list[tuple[str, Mapping[str, str]]]:
