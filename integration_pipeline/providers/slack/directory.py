@@ -145,11 +145,11 @@ def _user_pages(session: Session, home: Home) -> Iterator[Page]:
     for page, rejected in walked(session, USERS, "users.list", {}, LARGEST_USERS_PAGE):
         records = []
         for row in page["members"]:
-            record, setting = user(row, home), bot(row, home)
+            record = user(row, home)
             if record is not None:
                 records.append(record)
                 has_people, has_email = True, has_email or _has_email(row)
-            if setting is not None:
+            elif (setting := bot(row, home)) is not None:
                 bots.append(setting)
         is_whole = is_whole and not rejected
         yield Page(records, rejected)

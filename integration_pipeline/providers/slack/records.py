@@ -126,13 +126,13 @@ def user(row: UserRow, home: Home) -> User | None:
     profile = row.get("profile") or Profile()
     email = profile.get("email") or None
     is_deleted, is_foreign = bool(row.get("deleted")), _is_foreign(row, home)
-    names = (profile.get("display_name"), profile.get("real_name"), row.get("real_name"), row.get("name"))
+    name = _name(profile.get("display_name"), profile.get("real_name"), row.get("real_name"), row.get("name"))
     return User(
         key=row["id"],
         kind="USER",
         state=State.GONE if is_deleted else State.ACTIVE,
         reason="deleted" if is_deleted else None,
-        external_username=next((name for name in names if name and name.strip()), None),
+        external_username=name,
         external_email=email,
         flags=_flags(row, is_foreign=is_foreign),
         external_key=None,
@@ -144,12 +144,19 @@ def user(row: UserRow, home: Home) -> User | None:
 
 
 def _flags(row: UserRow, *, is_foreign: bool) -> str | None:
-    found = {
-        "external": is_foreign,
-        "guest": row.get("is_restricted") or row.get("is_ultra_restricted"),
-        "pending": row.get("is_invited_user"),
-    }
-    return ",".join(flag for flag, is_set in found.items() if is_set) or None
+    is_guest = row.get("is_restricted") or row.get("is_ultra_restricted")
+    is_pending = row.get("is_invited_user")
+    if not (is_foreign or is_guest or is_pending):
+        return None  # as almost everybody
+    found = {"external": is_foreign, "guest": is_guest, "pending": is_pending}
+    return ",".join(flag for flag, is_set in found.items() if is_set)
+
+
+def _name(*names: str | None) -> str | None:
+    for name in names:
+        if name and not name.isspace():
+            return name
+    return None
 
 
 def _is_foreign(row: UserRow, home: Home) -> bool:
@@ -157,9 +164,10 @@ def _is_foreign(row: UserRow, home: Home) -> bool:
 
     In an Enterprise organisation a colleague's own workspace may be another one of the same organisation.
     """
-    team_id, colleague = row.get("team_id"), row.get("enterprise_user") or EnterpriseUser()
+    team_id = row.get("team_id")
     if team_id is None or team_id in (home.team_id, home.enterprise_id):
         return False
+    colleague = row.get("enterprise_user") or EnterpriseUser()
     is_colleague = home.enterprise_id is not None and colleague.get("enterprise_id") == home.enterprise_id
     return not is_colleague and home.team_id not in (colleague.get("teams") or ())
 
