@@ -1,0 +1,78 @@
+"""A batch as people see it: bars while it runs, a line for each sync when it ends, a summary."""
+
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from integration_pipeline import batch
+from integration_pipeline.batch import Refused, Request
+from integration_pipeline.commands.outcomes import Lines, as_json, summary
+from integration_pipeline.commands.output import emit, json_line, say
+from integration_pipeline.model import Connection, Outcome, Status, SyncType
+from integration_pipeline.pipeline import Pipeline
+from integration_pipeline.progress import Display, display
+
+
+@dataclass(slots=True)
+class Results:
+    """What a batch came to."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+
+    def add(self, result: Outcome | Refused) -> None:
+        if isinstance(result, Refused):
+            self.refused.append(result)
+        else:
+            self.outcomes.append(result)
+
+    @property
+    def are_well(self) -> bool:
+        return not self.refused and all(outcome.status is Status.SUCCESS for outcome in self.outcomes)
+
+
+def work(pipeline: Pipeline, request: Request) -> list[tuple[Connection, Sequence[SyncType]]]:
+    """The connections with something due.
+
+    :raises UsageError: an unknown tenant, or a secret that does not open.
+    """
+    chosen = batch.select(pipeline, request)
+    return [(connection, due) for connection in chosen if (due := batch.due(connection, request))]
+
+
+def hint(request: Request) -> str:
+    """What to say when there is nothing to sync, which is no error."""
+    if request.tenant_ids or request.systems or request.sync_types:
+        return "nothing to sync: no enabled connection matches; 'integration-pipeline connections list' shows them all"
+    return "nothing to sync: there is no enabled connection; see 'integration-pipeline connections import --help'"
+
+
+def perform(
+    pipeline: Pipeline, request: Request, due: Sequence[tuple[Connection, Sequence[SyncType]]], *, is_json: bool
+) -> Results:
+    """Run the batch and show it."""
+    results, begun = Results(), time.monotonic()
+    lines = None if is_json else Lines(connection.tenant_id for connection, _ in due)
+    with display(due, emit) as shown:
+        if lines:
+            shown.line(lines.header())
+        connections = [connection for connection, _ in due]
+        with closing(batch.run(pipeline, request, connections, on_event=shown.on_event)) as ending:
+            for result in ending:
+                results.add(result)
+                _show(result, shown, lines)
+    if lines:
+        emit(summary(results.outcomes, refused=len(results.refused), seconds=time.monotonic() - begun))
+    return results
+
+
+def _show(result: Outcome | Refused, shown: Display, lines: Lines | None) -> None:
+    shown.ended(result)
+    if isinstance(result, Refused):
+        say(f"refused: {result.message}")
+    elif lines is None:
+        shown.line(json_line(as_json(result)))
+    else:
+        for line in lines.of(result):
+            shown.line(line)

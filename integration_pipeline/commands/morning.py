@@ -1,0 +1,113 @@
+"""The demo's morning, step by step; every step says what it did and how long it took."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import sql
+
+from integration_pipeline import report, settings
+from integration_pipeline.batch import Request
+from integration_pipeline.commands import batches
+from integration_pipeline.commands.batches import Results
+from integration_pipeline.commands.output import emit, emit_all
+from integration_pipeline.commands.worlds import Arrived, arrive, demo_environ, demo_home
+from integration_pipeline.errors import Kind
+from integration_pipeline.model import Status
+from integration_pipeline.pipeline import Pipeline, endpoints, open_pipeline
+from integration_pipeline.sandbox.server import Sandbox
+from integration_pipeline.sandbox.world import World, demo
+from integration_pipeline.store import migrations, urls
+from integration_pipeline.store.embedded import DATABASE, Embedded
+from integration_pipeline.text import count
+
+_CLOSING = """\
+Next: 'make dev' (integration-pipeline dev) opens the Dagster UI with these four companies;
+'integration-pipeline --help' shows how to bring your own tenants."""
+
+
+def morning(environ: Mapping[str, str]) -> int:
+    """Show it; 0 when everything went as it should, the connection that is broken on purpose included."""
+    configured = settings.load(environ, endpoints())
+    world = demo()
+    steps = _Steps()
+    with demo_home(configured) as home, Sandbox(world) as sandbox, Embedded(home) as url:
+        with steps.step("A PostgreSQL of its own, with a database made anew"):
+            _renew(url)
+        emit(f"   the providers are imitated on {sandbox.url}")
+        with open_pipeline(demo_environ(environ, home, sandbox.environment)) as pipeline:
+            with steps.step("Import the companies, their own users, and their connections"):
+                emit(_arrived(arrive(world, pipeline.database, pipeline.keyring, pipeline.settings)))
+            with steps.step("The morning's run"):
+                first = _run(pipeline)
+            with steps.step("The same again: nothing moved, so nothing may be written"):
+                second = _run(pipeline)
+            with steps.step("The report"):
+                found = report.read(pipeline.database, day=None, now=pipeline.now())
+                emit_all(["", *report.as_text(found)])
+    emit("")
+    troubles = [*_unexpected(first, world), *_unexpected(second, world), *_changed(second)]
+    if troubles:
+        emit_all(f"not as it should be: {trouble}" for trouble in troubles)
+        return 1
+    emit("As it should be: one connection is broken on purpose, everything else is in step, and the second run changed")
+    emit_all(["nothing.", "", *_CLOSING.splitlines()])
+    return 0
+
+
+class _Steps:
+    """Numbered headings, with the time each step took."""
+
+    def __init__(self) -> None:
+        self._number = 0
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        self._number += 1
+        emit(f"\n{self._number}. {title}")
+        begun = time.monotonic()
+        yield
+        emit(f"   {time.monotonic() - begun:.1f} s")
+
+
+def _renew(url: str) -> None:
+    """The database without yesterday's demo. It is the demo's own: nothing else ever uses this server."""
+    with psycopg.connect(urls.with_database(url, "postgres"), autocommit=True) as session:
+        session.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(DATABASE)))
+    urls.create_database(urls.with_database(url, "postgres"), DATABASE)
+    migrations.upgrade(url)
+
+
+def _run(pipeline: Pipeline) -> Results:
+    request = Request()
+    return batches.perform(pipeline, request, batches.work(pipeline, request), is_json=False)
+
+
+def _arrived(arrived: Arrived) -> str:
+    return (
+        f"   {count(arrived.tenants.created, 'company', 'companies')}, {count(arrived.users.created, 'internal user')}, "
+        f"{count(arrived.connections.created, 'connection')}"
+    )
+
+
+def _unexpected(results: Results, world: World) -> Iterator[str]:
+    """Where an outcome is not what the world makes it."""
+    for refused in results.refused:
+        yield refused.message
+    for outcome in results.outcomes:
+        is_broken = world.tenants[outcome.tenant_id].systems[outcome.system].problem is not None
+        is_well = outcome.status is Status.SUCCESS
+        is_refused = outcome.status is Status.FAILED and outcome.error_type == Kind.AUTH_ERROR
+        if not (is_refused if is_broken else is_well):
+            name = f"{outcome.tenant_id} {outcome.system} {outcome.sync_type}"
+            yield f"{name} is {outcome.status}: {outcome.error_type} {outcome.error_message}"
+
+
+def _changed(results: Results) -> Iterator[str]:
+    """What a run changed that should have changed nothing."""
+    for outcome in results.outcomes:
+        counts = outcome.counts
+        if counts.created or counts.updated or counts.deleted:
+            name = f"{outcome.tenant_id} {outcome.system} {outcome.sync_type}"
+            yield f"the second run changed {name}: {counts}"

@@ -1,0 +1,59 @@
+"""Standard output and standard error: results on the one, what is said about them on the other."""
+
+import datetime as dt
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+
+def emit(line: str) -> None:
+    """A line of the result, at once.
+
+    A reader that went away (``… | head``) ends the output and not the work.
+
+    :raises OSError: the output cannot be written for any other reason.
+    """
+    try:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        abandon_output()
+
+
+def emit_all(lines: Iterable[str]) -> None:
+    for line in lines:
+        emit(line)
+
+
+def json_line(values: Mapping[str, Any]) -> str:
+    """A line of JSON, its keys in the order given."""
+    return json.dumps(values, ensure_ascii=False, default=_plain)
+
+
+def say(line: str) -> None:
+    """A line about the work, on standard error."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def abandon_output() -> None:
+    """Let everything that is still to be printed go nowhere, quietly."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+
+
+def iso(moment: dt.datetime) -> str:
+    """The moment in UTC, in the one spelling the contract's consumers see: microseconds and a Z, always."""
+    return f"{moment.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dt.datetime):
+        return iso(value)
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
