@@ -185,11 +185,13 @@ class Windows(RuleBasedStateMachine):
         chosen = data.draw(st.sets(st.sampled_from(self.limits), min_size=1))
         costs = {limit: data.draw(st.integers(1, limit.requests)) for limit in chosen}
         asked = self.now
-        could_go = self.has_room(costs)
+        could_go = self.has_room(costs, self.now)
 
         def pause(seconds: float, _reason: str) -> None:
             assert seconds > 0
-            assert not could_go
+            assert not self.has_room(costs, self.now)
+            # Not even if every answer came this instant.
+            assert not self.has_room(costs, self.now + seconds * 0.999, answered_at=self.now)
             self.now += seconds * early if seconds > 0.01 else seconds
             if self.open:
                 self.land(self.open[0])
@@ -215,12 +217,12 @@ class Windows(RuleBasedStateMachine):
         self.open.remove(grant)
         self.landed.append((costs, went, self.now))
 
-    def has_room(self, costs: dict[Limit, int]) -> bool:
+    def has_room(self, costs: dict[Limit, int], at: float, answered_at: float = math.inf) -> bool:
         """The rule itself, said in the plainest way."""
         for limit, cost in costs.items():
-            flying = sum(other.get(limit, 0) for _, other, _ in self.open)
-            counted = sum(other.get(limit, 0) for other, _, end in self.landed if end + limit.seconds > self.now)
-            if flying + counted + cost > limit.requests or self.blocked.get(limit.name, 0.0) > self.now:
+            ends = [(end, other) for other, _, end in self.landed] + [(answered_at, other) for _, other, _ in self.open]
+            counted = sum(other.get(limit, 0) for end, other in ends if end + limit.seconds > at)
+            if counted + cost > limit.requests or self.blocked.get(limit.name, 0.0) > at:
                 return False
         return True
 
