@@ -108,10 +108,6 @@ class Keyring:
             ) from None
         return SecretStr(opened.decode())
 
-    def is_sealed_by_first(self, sealed: str) -> bool:
-        """Whether rotation is done with this value."""
-        return sealed.startswith(f"{_VERSION}:{self._first}:")
-
 
 def generate() -> str:
     """A new key as the ring's text has it, under a random id."""

@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import psycopg
-from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
 from integration_pipeline.crypto import Keyring
@@ -75,15 +74,6 @@ def row(cursor: psycopg.Cursor[Any], tenant_id: str, system: System) -> dict[str
     query = f"{_SELECT} WHERE tenant_id = %s AND system_type = %s"
     found = cursor.execute(query, (tenant_id, system)).fetchone()
     return None if found is None else dict(zip(_COLUMNS, found, strict=True))
-
-
-def save_workspace(cursor: psycopg.Cursor[Any], connection: Connection, workspace: Mapping[str, Any]) -> None:
-    """Keep what the provider says of the workspace, when it says something new."""
-    cursor.execute(
-        "UPDATE external_system_connections SET workspace = %(workspace)s "
-        "WHERE tenant_id = %(tenant_id)s AND system_type = %(system)s AND workspace IS DISTINCT FROM %(workspace)s",
-        {"tenant_id": connection.tenant_id, "system": connection.system, "workspace": Jsonb(dict(workspace))},
-    )
 
 
 class ConnectionTokens:

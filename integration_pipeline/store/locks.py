@@ -47,11 +47,6 @@ def running(cursor: psycopg.Cursor[Any]) -> set[int]:
     return {key for (key,) in cursor.execute(_RUNNING)}
 
 
-def is_running(cursor: psycopg.Cursor[Any], tenant_id: str, system: System) -> bool:
-    """Whether some process works on this connection now."""
-    return lock_key(tenant_id, system) in running(cursor)
-
-
 class Locks:
     """The locks of one process. Its session is opened with the first of them, and anew after it was lost."""
 
