@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import httpx
 
@@ -124,13 +124,15 @@ class _Children:
         self._command = command
         self._environ = environ
         self._is_asked = False
+        self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> "_Children":
+    def __enter__(self) -> Self:
+        # Before they are started: a signal in between would leave them to themselves.
+        self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
         # A terminal's Ctrl-C must reach us alone: the children are ended in order, and then for sure.
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
             self._command, env=dict(self._environ), start_new_session=True, stdout=_STANDARD_ERROR
         )
-        self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -139,7 +141,6 @@ class _Children:
         while self._is_alive() and time.monotonic() < until:
             time.sleep(_POLL_SECONDS)
         self._kill(signal.SIGKILL)
-        self._process.wait()
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -149,7 +150,7 @@ class _Children:
 
     def ended(self) -> int | None:
         """The exit code, when the command ended by itself."""
-        return self._process.poll()
+        return self._process.poll() if self._process else None
 
     def _ask(self, _number: int, _frame: FrameType | None) -> None:
         if self._is_asked:
@@ -158,10 +159,12 @@ class _Children:
 
     def _is_alive(self) -> bool:
         """Whether any of them is left."""
-        self._process.poll()
+        self.ended()
         return self._kill(0)
 
     def _kill(self, number: int) -> bool:
+        if self._process is None:
+            return False
         try:
             os.killpg(self._process.pid, number)
         except ProcessLookupError:
