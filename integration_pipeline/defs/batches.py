@@ -1,0 +1,149 @@
+"""A batch as Dagster sees it: tenant by tenant. Tenants → connections → batch.run → each tenant's lines, when it is done.
+
+Loads the clients and the database's driver, so the definitions import this where it is used.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from logging import Logger
+from typing import NamedTuple
+
+import dagster as dg
+
+from integration_pipeline import batch, sync
+from integration_pipeline.batch import Refused, Request
+from integration_pipeline.defs import lines, rendering, standing
+from integration_pipeline.defs.events import Tally
+from integration_pipeline.defs.lines import MAPPINGS, SYNC_TYPES, Line
+from integration_pipeline.errors import UsageError
+from integration_pipeline.model import Connection, SyncType
+from integration_pipeline.pipeline import Pipeline
+
+Report = Callable[[str, Sequence[Line]], None]
+"""Told each tenant once, with all its lines; none where nothing of it was due."""
+
+
+class Selection(NamedTuple):
+    """What a request means."""
+
+    connections: list[Connection]
+    broken: dict[str, str]
+    """Tenants whose connections cannot be used as they are stored, with the reason."""
+
+
+def existing(pipeline: Pipeline, tenant_ids: Sequence[str], log: Logger) -> list[str]:
+    """Those of a run's partitions that are tenants (still): one that is gone must not fail the others.
+
+    :raises dagster.Failure: none of them is.
+    """
+    known = standing.existing(pipeline.database, tenant_ids)
+    gone = [tenant_id for tenant_id in tenant_ids if tenant_id not in known]
+    if len(gone) == len(tenant_ids):
+        raise dg.Failure(f"there is no tenant {', '.join(gone[: rendering.NAMED])}", allow_retries=False)
+    if gone:
+        log.warning("no tenants any more, left out: %s", ", ".join(gone))
+    return [tenant_id for tenant_id in tenant_ids if tenant_id in known]
+
+
+def sync_assets(pipeline: Pipeline, request: Request, assets: Sequence[str], tally: Tally, *, at_once: int) -> None:
+    """Bring these assets of the request's tenants in step, and tell the tally of each tenant as it ends.
+
+    The mappings are in step after a sync of users; without one they are matched anew, which asks no provider.
+    """
+    synced = [asset for asset in assets if SYNC_TYPES[asset] in (request.sync_types or ())]
+    if synced:
+        run(pipeline, request, partial(finish, pipeline, tally, synced), at_once=at_once)
+    matched = [asset for asset in assets if asset not in synced]
+    if matched and request.dry_run:
+        tally.context.log.warning("a dry run matches together with external_users only: %s was left out", MAPPINGS)
+    elif matched:
+        rematch(pipeline, request, partial(finish, pipeline, tally, matched))
+
+
+def finish(pipeline: Pipeline, tally: Tally, assets: Sequence[str], tenant_id: str, ended: Sequence[Line]) -> None:
+    shown = {}
+    for asset in assets:
+        found = standing.coverage(pipeline.database, [tenant_id]) if asset == MAPPINGS else []
+        shown[asset] = rendering.coverage(found) if found else {}
+    tally.finish(tenant_id, ended, shown)
+
+
+def select(pipeline: Pipeline, request: Request) -> Selection:
+    """The connections a request means. One tenant's wrong endpoint or lost key must not stop the others' night."""
+    try:
+        return Selection(batch.select(pipeline, request), {})
+    except UsageError:
+        found = Selection([], {})
+    for tenant_id in request.tenant_ids or ():
+        try:
+            found.connections.extend(batch.select(pipeline, replace(request, tenant_ids=(tenant_id,))))
+        except UsageError as error:
+            found.broken[tenant_id] = str(error)
+    return found
+
+
+def run(pipeline: Pipeline, request: Request, report: Report, *, at_once: int) -> None:
+    """Sync the request's tenants, and report each when the last of its syncs has ended.
+
+    Raised exceptions, an interruption among them, end the batch and leave true history rows.
+    """
+    selection = select(pipeline, request)
+    left = dict.fromkeys(request.tenant_ids or (), 0)
+    for connection in selection.connections:
+        left[connection.tenant_id] += len(batch.due(connection, request))
+    for tenant_id in [tenant_id for tenant_id, count in left.items() if not count]:
+        report(tenant_id, misconfigured(tenant_id, selection, request))
+        del left[tenant_id]
+    ended: dict[str, list[Line]] = defaultdict(list)
+    for line in outcomes(pipeline, request, selection.connections, at_once=at_once):
+        ended[line.tenant_id].append(line)
+        left[line.tenant_id] -= 1
+        if not left[line.tenant_id]:
+            report(line.tenant_id, ended[line.tenant_id])
+            del left[line.tenant_id]
+    # A connection that was changed under way may have had fewer types due than before.
+    for tenant_id in left:
+        report(tenant_id, ended[tenant_id])
+
+
+def outcomes(
+    pipeline: Pipeline, request: Request, connections: Sequence[Connection], *, at_once: int
+) -> Iterator[Line]:
+    """A line for every connection and type that was due, in the order in which they end."""
+    due = {(each.tenant_id, each.system): batch.due(each, request) for each in connections}
+    with closing(batch.run(pipeline, request, connections, concurrency=at_once)) as results:
+        for result in results:
+            types = due[result.tenant_id, result.system]
+            if isinstance(result, Refused):
+                yield from _refused(result, types)
+            elif result.sync_type in types:  # else it was switched on under way: it is in the history, for the next run
+                yield lines.of_outcome(result)
+
+
+def rematch(pipeline: Pipeline, request: Request, report: Report) -> None:
+    """Match the tenants' accounts anew without asking any provider, and report each."""
+    selection = select(pipeline, request)
+    for tenant_id in request.tenant_ids or ():
+        own = [each for each in selection.connections if each.tenant_id == tenant_id]
+        report(tenant_id, [_rematched(pipeline, each) for each in own] or misconfigured(tenant_id, selection, request))
+
+
+def misconfigured(tenant_id: str, selection: Selection, request: Request) -> list[Line]:
+    """The lines of a tenant whose stored connections cannot be used; none for one that just has nothing due."""
+    reason = selection.broken.get(tenant_id)
+    if reason is None:
+        return []
+    types = request.sync_types or (SyncType.USERS,)
+    return [lines.of_misconfiguration(tenant_id, each, reason) for each in types]
+
+
+def _refused(refused: Refused, types: Sequence[SyncType]) -> list[Line]:
+    return [lines.of_refusal(refused.tenant_id, refused.system, each, refused.message) for each in types]
+
+
+def _rematched(pipeline: Pipeline, connection: Connection) -> Line:
+    changed = sync.rematch(pipeline.database, connection, at=pipeline.now())
+    return lines.of_rematch(connection.tenant_id, connection.system, changed)

@@ -1,0 +1,141 @@
+"""Lines → what the Dagster UI shows: a table per tenant, numbers to plot, and reasons that can be read. Pure."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import dagster as dg
+
+from integration_pipeline.defs.lines import Coverage, Line
+from integration_pipeline.model import Status
+
+COUNTS = ("processed", "created", "updated", "deleted", "unchanged", "rejected")
+
+NAMED = 20
+"""How many failures a description spells out, and how many of a dry run's changes a table names."""
+
+NOTHING_DUE = "No enabled connection of this tenant asks for this, so there was nothing to sync."
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|~#])")
+
+
+def cell(value: object) -> str:
+    """Text from outside in a Markdown table: it neither ends the cell nor formats it."""
+    return "" if value is None else _SPECIAL.sub(r"\\\1", " ".join(str(value).split()))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *([cell(value) for value in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def systems_table(lines: Sequence[Line]) -> str:
+    """One tenant's systems, each with how its sync went."""
+    head = ["system", "status", *COUNTS, "API calls", "seconds", "error"]
+    rows = [
+        [
+            line.system,
+            line.status,
+            *(getattr(line.counts, name) for name in COUNTS),
+            line.api_calls,
+            f"{line.seconds:.1f}",
+            reason(line),
+        ]
+        for line in lines
+    ]
+    return table(head, rows)
+
+
+def reason(line: Line) -> str:
+    """Why a sync is not SUCCESS and what a person should do, in words."""
+    parts = [part for part in (line.error_type, line.error_message) if part]
+    text = ": ".join(parts)
+    return f"{text}. {line.remedy}" if line.remedy else text
+
+
+def metadata(lines: Sequence[Line]) -> dict[str, dg.MetadataValue]:
+    """What is kept with a tenant's partition of one asset."""
+    if not lines:
+        return {"note": dg.MetadataValue.text(NOTHING_DUE), "systems_due": dg.MetadataValue.int(0)}
+    shown: dict[str, dg.MetadataValue] = {
+        "status": dg.MetadataValue.text(worst(lines)),
+        "systems": dg.MetadataValue.md(systems_table(lines)),
+        "systems_due": dg.MetadataValue.int(len(lines)),
+    }
+    for name in COUNTS:
+        shown[f"records_{name}"] = dg.MetadataValue.int(sum(getattr(line.counts, name) for line in lines))
+    shown["api_calls"] = dg.MetadataValue.int(sum(line.api_calls for line in lines))
+    shown["seconds"] = dg.MetadataValue.float(round(sum(line.seconds for line in lines), 3))
+    warnings = [f"- {line.system}: {cell(warning)}" for line in lines for warning in line.warnings]
+    if warnings:
+        shown["warnings"] = dg.MetadataValue.md("\n".join(warnings))
+    return shown
+
+
+def plan(lines: Sequence[Line]) -> dict[str, dg.MetadataValue]:
+    """A dry run's metadata: the same, and what would change."""
+    changes = [[line.system, change] for line in lines for change in line.changes]
+    shown = {**metadata(lines), "dry_run": dg.MetadataValue.bool(value=True)}
+    if changes:
+        shown["changes"] = dg.MetadataValue.md(table(["system", "would"], changes[:NAMED]))
+        shown["changes_named"] = dg.MetadataValue.text(f"{min(NAMED, len(changes))} of {len(changes)}")
+    return shown
+
+
+def worst(lines: Iterable[Line]) -> str:
+    """The gravest status among them."""
+    found = {line.status for line in lines}
+    grave = sorted(found - {Status.SUCCESS, Status.PARTIAL, Status.FAILED})
+    return next((status for status in (Status.FAILED, *grave, Status.PARTIAL) if status in found), Status.SUCCESS)
+
+
+def failures(lines: Iterable[Line]) -> str:
+    """The failed syncs in words, one line each; a connection that failed all its types for one reason is one line."""
+    grouped: dict[tuple[str, str, str], list[str]] = {}
+    for line in lines:
+        grouped.setdefault((line.tenant_id, line.system, reason(line)), []).append(line.sync_type)
+    named = [f"{tenant} {system} {', '.join(types)}: {why}" for (tenant, system, why), types in grouped.items()]
+    more = [f"and {len(named) - NAMED} more, see the table"] if len(named) > NAMED else []
+    return "\n".join([*named[:NAMED], *more])
+
+
+def failures_table(lines: Iterable[Line]) -> dg.TableMetadataValue:
+    """The same as a table, whole."""
+    columns = ("tenant", "system", "type", "error_type", "message", "remedy")
+    records = [
+        dg.TableRecord(
+            dict(
+                zip(
+                    columns,
+                    (
+                        line.tenant_id,
+                        line.system,
+                        str(line.sync_type),
+                        line.error_type or line.status,
+                        line.error_message or "",
+                        line.remedy or "",
+                    ),
+                    strict=True,
+                )
+            )
+        )
+        for line in lines
+    ]
+    schema = dg.TableSchema(columns=[dg.TableColumn(name) for name in columns])
+    return dg.MetadataValue.table(records, schema=schema)
+
+
+def coverage(found: Sequence[Coverage]) -> dict[str, dg.MetadataValue]:
+    """How many of one tenant's active accounts are matched."""
+    rows = [[each.system, each.active, each.matched, each.unmatched, each.in_error] for each in found]
+    active, matched = sum(each.active for each in found), sum(each.matched for each in found)
+    return {
+        "matching": dg.MetadataValue.md(table(["system", "active", "matched", "unmatched", "in error"], rows)),
+        "coverage_percent": dg.MetadataValue.float(round(100 * matched / active, 1) if active else 100.0),
+        **numbers({"accounts_active": active, "accounts_matched": matched}),
+    }
+
+
+def numbers(values: Mapping[str, int]) -> dict[str, dg.MetadataValue]:
+    """Plain counts as metadata."""
+    return {name: dg.MetadataValue.int(value) for name, value in values.items()}
