@@ -228,7 +228,7 @@ class _Work:
 
         :raises Interrupted: the batch was told to stop.
         """
-        if self.stopping.wait(seconds):
+        if self.pipeline.wait_for(self.stopping, seconds):
             message = "the run was stopped"
             raise Interrupted(message)
 

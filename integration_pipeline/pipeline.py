@@ -48,6 +48,8 @@ class Pipeline:
     keyring: Keyring
     now: Callable[[], dt.datetime] = utc_now
     clock: Callable[[], float] = time.monotonic
+    wait_for: Callable[[threading.Event, float], bool] = threading.Event.wait
+    """Waits for an event, so many seconds at most; says whether it came."""
     adjust: Callable[[Connection], Connection] = unchanged
     """What the caller makes of a stored connection before it is used: Dagster's resources put ceilings over its limits."""
     _limiters: dict[tuple[str, System], Limiter] = field(default_factory=dict)

@@ -66,12 +66,15 @@ class Listing:
     :param is_main: its failure fails the sync. The failure of any other listing makes the sync PARTIAL, unless
         no listing at all could be read.
     :param proves_absence: false where the provider is known to leave things out (an archived team's channels).
+    :param is_often_empty: true where it is nothing unusual that the last row goes (one team's apps). Any other listing
+        that reads empty over active rows is suspect.
     """
 
     name: str
     pages: Iterable[Page]
     is_main: bool = False
     proves_absence: bool = True
+    is_often_empty: bool = False
 
 
 class Api(Protocol):

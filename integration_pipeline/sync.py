@@ -7,6 +7,7 @@ open, and writes last, in one short transaction that also turns the history row,
 import datetime as dt
 import logging
 import traceback
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -63,6 +64,7 @@ class Walk:
     complete: set[str] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
     """Read to their end, but known to leave things out."""
+    often_empty: set[str] = field(default_factory=set)
     unread: dict[str, ProviderError] = field(default_factory=dict)
 
     def may_prove_absent(self, listing: str, unproven: Mapping[str, str]) -> bool:
@@ -154,7 +156,7 @@ def sync(session: Session, provider: Provider, sync_type: SyncType, run: Run, *,
             )
             run.on_begin(session.connection, attempt.sync_id)
         if session.failure:
-            raise session.failure
+            raise session.failure.with_traceback(None)
         plan = _read(attempt, provider, spool)
         return _preview(attempt, plan, spool) if run.dry_run else _commit(attempt, plan, spool)
     except Interrupted as error:
@@ -216,6 +218,8 @@ def _walk(attempt: Attempt, provider: Provider, diff: Diff, spool: Spool) -> Wal
             walk.unread[listing.name] = error
         else:
             (walk.complete if listing.proves_absence else walk.silent).add(listing.name)
+            if listing.is_often_empty:
+                walk.often_empty.add(listing.name)
     if walk.unread and not walk.complete:
         raise next(iter(walk.unread.values()))
     return walk
@@ -231,14 +235,19 @@ def _removals(attempt: Attempt, diff: Diff, walk: Walk) -> tuple[list[Absence], 
         unseen = staging.absences(cursor, target, connection, names) if names else []
         census = staging.census(cursor, target, connection)
     absent = [absence for absence in unseen if walk.may_prove_absent(absence.listing, diff.unproven)]
-    removals, active = dict(diff.deactivated), dict[str, int]()
-    for absence in absent:
-        removals[absence.kind] = removals.get(absence.kind, 0) + 1
+    lost, active = Counter(absence.kind for absence in absent), Counter[str]()
     for _, kind, count in census:
-        active[kind] = active.get(kind, 0) + count
-    emptied = sorted({a.listing for a in absent if a.listing in walk.complete and not diff.rows.get(a.listing)})
-    limits = _limits(connection)
-    return absent, guard.objections(removals=removals, active=active, emptied=emptied, limits=limits)
+        active[kind] += count
+    emptied = {
+        absence.listing
+        for absence in absent
+        if absence.listing in walk.complete
+        and not diff.rows.get(absence.listing)
+        and (absence.listing not in walk.often_empty or lost[absence.kind] == active[absence.kind])
+    }
+    return absent, guard.objections(
+        removals=lost + Counter(diff.deactivated), active=active, emptied=sorted(emptied), limits=_limits(connection)
+    )
 
 
 def _limits(connection: Connection) -> guard.Limits:

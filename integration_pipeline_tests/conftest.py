@@ -1,5 +1,6 @@
 """One embedded PostgreSQL for all tests of a run; a migrated database of its own for every test that asks for one."""
 
+import tempfile
 from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
@@ -27,9 +28,13 @@ _numbers = count(1)
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The server, by an empty database of it."""
-    with Embedded(tmp_path_factory.mktemp("postgres")) as url:
+def server_url() -> Iterator[str]:
+    """The server, by an empty database of it.
+
+    Not in pytest's own folder: the next pytest to start closes that one to all users but its own, and under root the
+    server runs as another.
+    """
+    with tempfile.TemporaryDirectory(prefix="integration-pipeline-") as home, Embedded(Path(home)) as url:
         with psycopg.connect(url, autocommit=True) as session:
             # Nothing here outlives the run, so nothing need reach the disk.
             for setting in ("fsync", "synchronous_commit", "full_page_writes"):

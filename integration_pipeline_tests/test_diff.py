@@ -155,7 +155,9 @@ def test_a_held_sync_counts_its_deactivations_as_unchanged() -> None:
 
 states = st.sampled_from(State)
 directories = st.dictionaries(
-    st.text(min_size=1, max_size=3, alphabet="abcあ"), st.tuples(states, st.none() | st.text(max_size=3, alphabet="山x")), max_size=8
+    st.text(min_size=1, max_size=3, alphabet="abcあ"),
+    st.tuples(states, st.none() | st.text(max_size=3, alphabet="山x")),
+    max_size=8,
 )
 
 

@@ -101,7 +101,7 @@ def notifications(session: Session) -> Iterator[Listing]:
         # That it is not there is believed of a flag alone, and not of a team that was read in this same night.
         if not isinstance(answer, NotFound) or was_read[team_id]:
             app = partial(records.installed_app, team_id=team_id)
-            yield Listing(f"apps:{team_id}", answered(session, INSTALLATIONS, app, answer))
+            yield Listing(f"apps:{team_id}", answered(session, INSTALLATIONS, app, answer), is_often_empty=True)
     yield Listing("subscriptions", listed(session, SUBSCRIPTIONS, records.subscription, "subscriptions"))
 
 
