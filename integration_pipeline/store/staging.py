@@ -6,6 +6,7 @@ The SQL stands in ``sql/sync``; here it is given its table and fed.
 import datetime as dt
 import json
 import marshal
+import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,25 +101,28 @@ class Spool:
         self._batch_size = batch_size
         self._buffer: list[tuple[tuple[Any, ...], str, bool]] = []
         self._file = tempfile.SpooledTemporaryFile(max_size=max_memory_bytes)  # noqa: SIM115 - closed by close()
-        self.size = 0
+        self._end = 0
 
     def add(self, row: Row) -> None:
         self._buffer.append((row.values, row.action, row.deactivates))
-        self.size += 1
         if len(self._buffer) >= self._batch_size:
             self._flush()
 
     def _flush(self) -> None:
+        self._file.seek(0, os.SEEK_END)
         marshal.dump(self._buffer, self._file)
         self._buffer.clear()
+        self._end = self._file.tell()
 
     def rows(self, *, is_held: bool = False) -> Iterator[Row]:
-        """Everything added, in order; what deactivates is left out while the guard holds it."""
+        """Everything added, in order; what deactivates is left out while the guard holds it.
+
+        One reading at a time: the next one begins anew.
+        """
         if self._buffer:
             self._flush()
-        end = self._file.tell()
         self._file.seek(0)
-        while self._file.tell() < end:
+        while self._file.tell() < self._end:
             for values, action, deactivates in marshal.load(self._file):  # noqa: S302 - our own private file
                 if not (is_held and deactivates):
                     yield Row(values, action, deactivates)

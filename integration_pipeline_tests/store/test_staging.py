@@ -167,6 +167,7 @@ def test_a_spool_gives_back_what_it_was_given_in_order_whatever_spilled_to_disk(
     given = [Row((f"key-{number}", None, True, number), "C", deactivates=number % 5 == 0) for number in range(20)]
     for row in given:
         spool.add(row)
+    assert next(spool.rows()) == given[0]
     assert list(spool.rows()) == given
     assert list(spool.rows(is_held=True)) == [row for row in given if not row.deactivates]
     spool.close()
