@@ -3,80 +3,77 @@
 The migrations' .sql is the schema's one truth; a test shows that this says the same.
 """
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    CheckConstraint,
-    Column,
-    Computed,
-    Date,
-    Double,
-    ForeignKey,
-    ForeignKeyConstraint,
-    Index,
-    Integer,
-    MetaData,
-    Table,
-    Text,
-    Uuid,
-    text,
-)
+import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
-metadata = MetaData()
+metadata = sa.MetaData()
 
 _Time = TIMESTAMP(timezone=True)
-_new_id = text("new_id()")
-_empty = text("'{}'")
+_new_id = sa.text("new_id()")
+_empty = sa.text("'{}'")
 
 
-def _key(name: str) -> Column[str]:
-    return Column(name, Text, primary_key=True)
+def _key(name: str) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, primary_key=True)
 
 
-def _text(name: str, *, default: str | None = None) -> Column[str]:
-    return Column(name, Text, nullable=False, server_default=default)
+def _text(name: str, *, default: str | None = None) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, nullable=False, server_default=default)
 
 
-def _maybe(*names: str) -> list[Column[str]]:
-    return [Column(name, Text) for name in names]
+def _keys(*names: str) -> list[sa.Column[str]]:
+    return [_key(name) for name in names]
 
 
-def _count(name: str) -> Column[int]:
-    return Column(name, BigInteger, nullable=False, server_default=text("0"))
+def _texts(*names: str) -> list[sa.Column[str]]:
+    return [_text(name) for name in names]
 
 
-def _flag(name: str, *, default: bool | None = None) -> Column[bool]:
-    return Column(name, Boolean, nullable=False, server_default=None if default is None else text(str(default).lower()))
+def _counts(*names: str) -> list[sa.Column[int]]:
+    return [_count(name) for name in names]
 
 
-def _number(name: str, default: int) -> Column[int]:
-    return Column(name, Integer, nullable=False, server_default=text(str(default)))
+def _maybe(*names: str) -> list[sa.Column[str]]:
+    return [sa.Column(name, sa.Text) for name in names]
 
 
-def _json(name: str) -> Column[object]:
-    return Column(name, JSONB, nullable=False, server_default=_empty)
+def _count(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger, nullable=False, server_default=sa.text("0"))
 
 
-def _normalised(name: str, expression: str) -> Column[str]:
-    return Column(name, Text, Computed(expression, persisted=True))
+def _flag(name: str, *, default: bool | None = None) -> sa.Column[bool]:
+    return sa.Column(
+        name, sa.Boolean, nullable=False, server_default=None if default is None else sa.text(str(default).lower())
+    )
 
 
-def _change() -> list[Column[object]]:
+def _number(name: str, default: int) -> sa.Column[int]:
+    return sa.Column(name, sa.Integer, nullable=False, server_default=sa.text(str(default)))
+
+
+def _json(name: str) -> sa.Column[object]:
+    return sa.Column(name, JSONB, nullable=False, server_default=_empty)
+
+
+def _normalised(name: str, expression: str) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, sa.Computed(expression, persisted=True))
+
+
+def _change() -> list[sa.Column[object]]:
     """What every table that a sync fills ends with."""
     return [
-        Column("content_hash", BigInteger, nullable=False),
-        Column("created_sync_id", Uuid, nullable=False),
-        Column("changed_sync_id", Uuid, nullable=False),
-        Column("changed_at", _Time, nullable=False),
+        sa.Column("content_hash", sa.BigInteger, nullable=False),
+        sa.Column("created_sync_id", sa.Uuid, nullable=False),
+        sa.Column("changed_sync_id", sa.Uuid, nullable=False),
+        sa.Column("changed_at", _Time, nullable=False),
     ]
 
 
-def _tenant() -> Column[str]:
-    return Column("tenant_id", Text, ForeignKey("tenants.tenant_id"), primary_key=True)
+def _tenant() -> sa.Column[str]:
+    return sa.Column("tenant_id", sa.Text, sa.ForeignKey("tenants.tenant_id"), primary_key=True)
 
 
-tenants = Table(
+tenants = sa.Table(
     "tenants",
     metadata,
     _key("tenant_id"),
@@ -84,10 +81,10 @@ tenants = Table(
     _text("time_zone", default="Asia/Tokyo"),
     _text("locale", default="ja"),
     _count("matching_version"),
-    CheckConstraint("tenant_id <> ''"),
+    sa.CheckConstraint("tenant_id <> ''"),
 )
 
-internal_users = Table(
+internal_users = sa.Table(
     "internal_users",
     metadata,
     _tenant(),
@@ -96,18 +93,18 @@ internal_users = Table(
     _flag("is_active", default=True),
     _normalised("email_key", "nullif(lower(btrim(email)), '')"),
     _normalised("employee_key", "nullif(btrim(employee_number), '')"),
-    CheckConstraint("internal_user_id <> ''"),
+    sa.CheckConstraint("internal_user_id <> ''"),
 )
 
-external_system_connections = Table(
+external_system_connections = sa.Table(
     "external_system_connections",
     metadata,
     _tenant(),
     _key("system_type"),
     *_maybe("api_endpoint", "client_id", "client_secret", "access_token", "refresh_token"),
-    Column("token_expires_at", _Time),
+    sa.Column("token_expires_at", _Time),
     _flag("sync_enabled", default=True),
-    Column("last_sync_at", _Time),
+    sa.Column("last_sync_at", _Time),
     _flag("sync_users", default=True),
     _flag("sync_teams", default=True),
     _flag("sync_notifications", default=True),
@@ -118,21 +115,18 @@ external_system_connections = Table(
     _json("options"),
     _json("secret_options"),
     _json("workspace"),
-    Column("refresh_started_at", _Time),
+    sa.Column("refresh_started_at", _Time),
     _count("sync_generation"),
-    Column("users_listed_at", _Time),
-    Column("matched_version", BigInteger, nullable=False, server_default=text("-1")),
+    sa.Column("users_listed_at", _Time),
+    sa.Column("matched_version", sa.BigInteger, nullable=False, server_default=sa.text("-1")),
 )
 
-external_users = Table(
+external_users = sa.Table(
     "external_users",
     metadata,
-    _key("tenant_id"),
-    _key("system_type"),
-    _key("external_user_id"),
-    Column("mapping_id", Uuid, nullable=False, server_default=_new_id),
-    _text("kind"),
-    _text("listing"),
+    *_keys("tenant_id", "system_type", "external_user_id"),
+    sa.Column("mapping_id", sa.Uuid, nullable=False, server_default=_new_id),
+    *_texts("kind", "listing"),
     _flag("is_active"),
     *_maybe(
         "inactive_reason",
@@ -150,13 +144,10 @@ external_users = Table(
     *_change(),
 )
 
-external_teams = Table(
+external_teams = sa.Table(
     "external_teams",
     metadata,
-    _key("tenant_id"),
-    _key("system_type"),
-    _key("kind"),
-    _key("external_team_id"),
+    *_keys("tenant_id", "system_type", "kind", "external_team_id"),
     _text("listing"),
     _flag("is_active"),
     *_maybe("inactive_reason", "parent_id", "name", "description", "visibility"),
@@ -164,13 +155,10 @@ external_teams = Table(
     *_change(),
 )
 
-notification_settings = Table(
+notification_settings = sa.Table(
     "notification_settings",
     metadata,
-    _key("tenant_id"),
-    _key("system_type"),
-    _key("kind"),
-    _key("external_id"),
+    *_keys("tenant_id", "system_type", "kind", "external_id"),
     _text("listing"),
     _flag("is_active"),
     *_maybe("inactive_reason", "external_team_id", "name"),
@@ -178,99 +166,87 @@ notification_settings = Table(
     *_change(),
 )
 
-user_links = Table(
+user_links = sa.Table(
     "user_links",
     metadata,
-    _key("tenant_id"),
-    _key("system_type"),
-    _key("external_user_id"),
+    *_keys("tenant_id", "system_type", "external_user_id"),
     _text("internal_user_id"),
-    Column("created_at", _Time, nullable=False, server_default=text("now()")),
-    ForeignKeyConstraint(
+    sa.Column("created_at", _Time, nullable=False, server_default=sa.text("now()")),
+    sa.ForeignKeyConstraint(
         ["tenant_id", "internal_user_id"], ["internal_users.tenant_id", "internal_users.internal_user_id"]
     ),
 )
 
-user_matches = Table(
+user_matches = sa.Table(
     "user_matches",
     metadata,
-    _key("tenant_id"),
-    _key("system_type"),
-    _key("external_user_id"),
+    *_keys("tenant_id", "system_type", "external_user_id"),
     *_maybe("internal_user_id"),
-    _text("rule"),
-    _text("sync_status"),
+    *_texts("rule", "sync_status"),
     *_maybe("reason"),
-    Column("changed_at", _Time, nullable=False),
-    CheckConstraint("sync_status IN ('ACTIVE', 'INACTIVE', 'ERROR')"),
+    sa.Column("changed_at", _Time, nullable=False),
+    sa.CheckConstraint("sync_status IN ('ACTIVE', 'INACTIVE', 'ERROR')"),
 )
 
-external_system_sync_history = Table(
+external_system_sync_history = sa.Table(
     "external_system_sync_history",
     metadata,
-    Column("sync_id", Uuid, primary_key=True),
-    _text("tenant_id"),
-    _text("system_type"),
-    _text("sync_type"),
-    Column("started_at", _Time, nullable=False),
-    Column("completed_at", _Time),
+    sa.Column("sync_id", sa.Uuid, primary_key=True),
+    *_texts("tenant_id", "system_type", "sync_type"),
+    sa.Column("started_at", _Time, nullable=False),
+    sa.Column("completed_at", _Time),
     _text("status", default="FAILED"),
-    _count("records_processed"),
-    _count("records_updated"),
-    _count("records_created"),
-    _count("records_deleted"),
-    _count("records_unchanged"),
-    _count("records_rejected"),
-    Column("error_type", Text, server_default="INTERRUPTED"),
+    *_counts(
+        "records_processed",
+        "records_updated",
+        "records_created",
+        "records_deleted",
+        "records_unchanged",
+        "records_rejected",
+    ),
+    sa.Column("error_type", sa.Text, server_default="INTERRUPTED"),
     *_maybe("error_message", "remedy"),
-    Column("warnings", ARRAY(Text), nullable=False, server_default=_empty),
+    sa.Column("warnings", ARRAY(sa.Text), nullable=False, server_default=_empty),
     _number("api_calls", 0),
     *_maybe("run_id"),
-    CheckConstraint("status IN ('SUCCESS', 'PARTIAL', 'FAILED')"),
-    ForeignKeyConstraint(
+    sa.CheckConstraint("status IN ('SUCCESS', 'PARTIAL', 'FAILED')"),
+    sa.ForeignKeyConstraint(
         ["tenant_id", "system_type"],
         ["external_system_connections.tenant_id", "external_system_connections.system_type"],
     ),
-    Index("external_system_sync_history_by_tenant", "tenant_id", text("started_at DESC")),
-    Index("external_system_sync_history_by_start", "started_at"),
+    sa.Index("external_system_sync_history_by_tenant", "tenant_id", sa.text("started_at DESC")),
+    sa.Index("external_system_sync_history_by_start", "started_at"),
 )
 
-sync_changes = Table(
+sync_changes = sa.Table(
     "sync_changes",
     metadata,
     _key("tenant_id"),
-    Column("sync_id", Uuid, primary_key=True),
-    _key("kind"),
-    _key("key"),
-    _text("system_type"),
-    _text("sync_type"),
-    _text("action"),
-    Column("before", JSONB, nullable=False),
-    CheckConstraint("action IN ('UPDATED', 'DEACTIVATED', 'REACTIVATED')"),
+    sa.Column("sync_id", sa.Uuid, primary_key=True),
+    *_keys("kind", "key"),
+    *_texts("system_type", "sync_type", "action"),
+    sa.Column("before", JSONB, nullable=False),
+    sa.CheckConstraint("action IN ('UPDATED', 'DEACTIVATED', 'REACTIVATED')"),
 )
 
-sync_errors = Table(
+sync_errors = sa.Table(
     "sync_errors",
     metadata,
-    Column("error_id", Uuid, primary_key=True, server_default=_new_id),
-    Column("sync_id", Uuid, nullable=False),
-    _text("tenant_id"),
-    _text("system_type"),
-    _text("sync_type"),
-    _text("error_type"),
-    _text("error_message"),
+    sa.Column("error_id", sa.Uuid, primary_key=True, server_default=_new_id),
+    sa.Column("sync_id", sa.Uuid, nullable=False),
+    *_texts("tenant_id", "system_type", "sync_type", "error_type", "error_message"),
     *_maybe("provider_code", "remedy", "kind", "record_key", "stack_trace"),
-    Column("occurred_at", _Time, nullable=False),
-    Index("sync_errors_by_sync", "tenant_id", "sync_id"),
+    sa.Column("occurred_at", _Time, nullable=False),
+    sa.Index("sync_errors_by_sync", "tenant_id", "sync_id"),
 )
 
-progress_kpis = Table(
+progress_kpis = sa.Table(
     "progress_kpis",
     metadata,
     _tenant(),
-    Column("day", Date, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
     *(
-        Column(name, Double)
+        sa.Column(name, sa.Double)
         for name in (
             "overall_progress",
             "task_completion_rate",
@@ -283,22 +259,22 @@ progress_kpis = Table(
     ),
 )
 
-daily_kpis = Table(
+daily_kpis = sa.Table(
     "daily_kpis",
     metadata,
     _tenant(),
-    Column("day", Date, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
     _key("kpi"),
-    Column("value", Double),
+    sa.Column("value", sa.Double),
 )
 
-views = MetaData()
+views = sa.MetaData()
 """Views apart: nothing creates or compares them as tables."""
 
-external_user_mappings = Table(
+external_user_mappings = sa.Table(
     "external_user_mappings",
     views,
-    Column("mapping_id", Uuid),
+    sa.Column("mapping_id", sa.Uuid),
     *_maybe(
         "tenant_id",
         "internal_user_id",
@@ -308,6 +284,6 @@ external_user_mappings = Table(
         "external_email",
         "sync_status",
     ),
-    Column("last_synced_at", _Time),
+    sa.Column("last_synced_at", _Time),
     *_maybe("reason", "rule", "flags"),
 )
