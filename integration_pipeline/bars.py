@@ -23,12 +23,15 @@ LINES = 12
 PER_SECOND = 5
 
 
-def live() -> Progress:
-    """The display, on standard error, gone when it ends: what stays are the results."""
+def live(console: Console | None = None) -> Progress:
+    """The display, gone when it ends: what stays are the results.
+
+    :param console: None = standard error.
+    """
     columns = (SpinnerColumn(), _What(), _HowFar(), BarColumn(20), MofNCompleteColumn())
     return Progress(
         *columns,
-        console=Console(stderr=True),
+        console=console or Console(stderr=True),
         refresh_per_second=PER_SECOND,
         transient=True,
         redirect_stdout=False,  # it would send the results to standard error

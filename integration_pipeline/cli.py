@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
-from typing import NoReturn, TextIO
+from typing import NoReturn
 
 from integration_pipeline.commands import (
     connections,
@@ -91,7 +91,7 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         else:
             with logs.written(is_verbose=getattr(arguments, "verbose", False)):
                 code = arguments.run(arguments, environ)
-        _flush(sys.stdout)
+        output.finish()
     except UsageError as error:
         _tell(f"{error}{f' ({error.remedy})' if error.remedy else ''}")
         return WRONG
@@ -134,16 +134,6 @@ def _is_database_lost(error: Exception) -> bool:
 def _tell(message: str) -> None:
     with contextlib.suppress(OSError):
         output.say(f"{PROGRAM}: {clean(' '.join(message.split()))}")
-
-
-def _flush(stream: TextIO) -> None:
-    try:
-        stream.flush()
-    except BrokenPipeError:
-        output.abandon_output()
-    except OSError as error:
-        output.abandon_output()
-        raise UsageError(f"standard output cannot be written: {error.strerror}") from error
 
 
 @contextlib.contextmanager

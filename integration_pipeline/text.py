@@ -43,19 +43,6 @@ def pad(text: str, columns: int, *, right: bool = False) -> str:
     return spaces + text if right else text + spaces
 
 
-def cut(text: str, columns: int) -> str:
-    """Cut to a number of columns, with an ellipsis for what is gone."""
-    if width(text) <= columns:
-        return text
-    kept, used = "", 1
-    for character in text:
-        used += _width(character)
-        if used > columns:
-            break
-        kept += character
-    return f"{kept}…"
-
-
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[str] = ()) -> list[str]:
     """Lines of aligned columns under a header.
 

@@ -4,9 +4,12 @@ import datetime as dt
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
+
+from integration_pipeline.errors import UsageError
 
 
 def emit(line: str) -> None:
@@ -14,13 +17,11 @@ def emit(line: str) -> None:
 
     A reader that went away (``… | head``) ends the output and not the work.
 
-    :raises OSError: the output cannot be written for any other reason.
+    :raises UsageError: the output cannot be written for any other reason.
     """
-    try:
+    with _writing():
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
-    except BrokenPipeError:
-        abandon_output()
 
 
 def emit_all(lines: Iterable[str]) -> None:
@@ -39,7 +40,27 @@ def say(line: str) -> None:
     sys.stderr.flush()
 
 
-def abandon_output() -> None:
+def finish() -> None:
+    """Write what was left behind by others (``--help``).
+
+    :raises UsageError: it cannot be written.
+    """
+    with _writing():
+        sys.stdout.flush()
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        _abandon()
+    except OSError as error:
+        _abandon()
+        raise UsageError(f"standard output cannot be written: {error.strerror}") from error
+
+
+def _abandon() -> None:
     """Let everything that is still to be printed go nowhere, quietly."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)

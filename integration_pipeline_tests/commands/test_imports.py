@@ -1,0 +1,117 @@
+"""Imports and lists: what comes in, what is shown of it, and what never is."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from integration_pipeline.sandbox.server import Sandbox
+from integration_pipeline.store.engine import Database
+from integration_pipeline_tests import builders
+from integration_pipeline_tests.commands.conftest import Command, Result
+
+
+def test_tenants_are_imported_once_and_listed(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "tenants.csv"
+    file.write_text("\ufefftenant_id,name\nb,株式会社さくら\na,A\n", encoding="utf-8")
+    assert command("tenants", "import", str(file)).out == "2 tenants created, 0 updated, 0 unchanged\n"
+    assert command("tenants", "import", str(file)).out == "0 tenants created, 0 updated, 2 unchanged\n"
+    assert command("tenants", "list", "--output", "json").rows == [
+        {"tenant_id": "a", "name": "A", "time_zone": "Asia/Tokyo", "locale": "ja"},
+        {"tenant_id": "b", "name": "株式会社さくら", "time_zone": "Asia/Tokyo", "locale": "ja"},
+    ]
+    assert command("tenants", "list").out.splitlines()[0].split() == ["TENANT_ID", "NAME", "TIME_ZONE", "LOCALE"]
+
+
+def test_absence_from_a_users_file_changes_nothing(command: Command, database: Database, tmp_path: Path) -> None:
+    builders.add_tenant(database)
+    builders.add_internal_user(database, "kept")
+    file = tmp_path / "users.csv"
+    header = "tenant_id,internal_user_id,email,employee_number,display_name,is_active\n"
+    file.write_text(f"{header}tenant-a,new,new@example.com,7,New,true\n")
+    assert command("users", "import", str(file)).out == "1 user created, 0 updated, 0 unchanged\n"
+    file.write_text(f"{header}tenant-a,new,new@example.com,7,New,false\n")
+    assert command("users", "import", str(file)).out == "0 users created, 1 updated, 0 unchanged\n"
+    with database.operator() as cursor:
+        rows = cursor.execute("SELECT internal_user_id, is_active FROM internal_users ORDER BY 1").fetchall()
+    assert rows == [("kept", True), ("new", False)]
+
+
+def test_connections_come_from_standard_input_and_are_listed_without_secrets(
+    command: Command, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builders.add_tenant(database)
+    entry = {"tenant_id": "tenant-a", "system_type": "SLACK", "access_token": "xoxb-very-secret"}
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(json.dumps([entry]).encode())))
+    assert command("connections", "import", "-").out.startswith("1 connection created")
+    text, lines = command("connections", "list"), command("connections", "list", "--output", "json")
+    assert "very-secret" not in text.out + lines.out
+    assert "access_token" in text.out
+    (row,) = lines.rows
+    assert (row["access_token_set"], row["client_secret_set"]) == (True, False)
+
+
+def test_a_connection_is_listed_without_any_key(command: Command, online: Command) -> None:
+    assert command("connections", "list", INTEGRATION_PIPELINE_KEYS="").code == 0
+
+
+def test_a_connection_is_tested(online: Command, sandbox: Sandbox) -> None:
+    for system in ("TEAMS", "SLACK", "LINE_WORKS"):
+        result = online("connections", "test", "--tenant-id", "tenant-0001", "--system-type", system)
+        assert result.code == 0, result
+        assert result.out.startswith(f"tenant-0001 {system}: reaches ")
+    sandbox.faults.add("error", system="SLACK", code="account_inactive", times=None, status=200)
+    broken = online("connections", "test", "--tenant-id", "tenant-0001", "--system-type", "SLACK")
+    assert broken.code == 1
+    assert "AUTH_ERROR" in broken.out
+    assert "what to do" in broken.err
+
+
+def mapped(result: Result) -> dict[str, str]:
+    return {row["external_user_id"]: row["internal_user_id"] for row in result.rows}
+
+
+def test_mappings_are_listed_in_every_form(online: Command) -> None:
+    online("sync", "--sync-type", "users")
+    argv = ("mappings", "list", "--tenant-id", "tenant-0001", "--system-type", "SLACK")
+    lines = online(*argv, "--output", "json").rows
+    rows = list(csv.DictReader(io.StringIO(online(*argv, "--output", "csv").out)))
+    assert len(lines) == len(rows) == 12
+    assert [row["external_user_id"] for row in rows] == [line["external_user_id"] for line in lines]
+    assert rows[0]["last_synced_at"] == lines[0]["last_synced_at"]
+    assert len(online(*argv).out.splitlines()) == 13
+    assert not online(*argv, "--status", "error", "--output", "json").rows
+
+
+def test_a_link_by_hand_takes_effect_at_once_and_so_does_its_end(online: Command) -> None:
+    online("sync", "--sync-type", "users", "--system-type", "SLACK", "--tenant-id", "tenant-0001")
+    listing = ("mappings", "list", "--tenant-id", "tenant-0001", "--system-type", "SLACK", "--output", "json")
+    before = mapped(online(*listing))
+    account, other = sorted(before)[:2]
+    names = ("--tenant-id", "tenant-0001", "--system-type", "SLACK", "--external-user-id", account)
+    assert online("mappings", "link", *names, "--internal-user-id", before[other]).code == 0
+    assert mapped(online(*listing))[account] == before[other]
+    assert online("mappings", "unlink", *names).code == 0
+    assert mapped(online(*listing)) == before
+
+
+def test_history_is_listed_newest_first(online: Command) -> None:
+    online("sync", "--tenant-id", "tenant-0001")
+    rows = online("history", "list", "--limit", "4", "--output", "json").rows
+    assert len(rows) == 4
+    assert rows == sorted(rows, key=lambda row: row["started_at"], reverse=True)
+    assert {row["state"] for row in rows} == {"SUCCESS"}
+    assert len(online("history", "list", "--tenant-id", "tenant-0001").out.splitlines()) == 1 + 9
+    assert not online("history", "list", "--tenant-id", "tenant-0002", "--output", "json").rows
+
+
+def test_a_generated_key_is_a_key(run: Command) -> None:
+    first, second = (run(["keys", "generate"], {}).out for _ in range(2))
+    assert first != second
+    assert len(first.strip().split(":")) == 2
+
+
+def test_migrating_again_changes_nothing(command: Command) -> None:
+    assert "is up to date" in command("migrate").out

@@ -1,0 +1,154 @@
+"""The process around a command: how it starts, how it is interrupted, and what its outputs may do to it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from integration_pipeline import cli
+from integration_pipeline.commands import batches, parsing
+from integration_pipeline.sandbox import world as worlds
+from integration_pipeline.sandbox.server import Sandbox
+from integration_pipeline.settings import DATABASE_URL, HOME, KEYS
+from integration_pipeline.store.engine import Database
+
+HEAVY = ("dagster", "pandas", "sqlalchemy", "alembic", "rich", "httpx", "starlette", "psycopg", "cryptography")
+PROGRAM = [sys.executable, "-m", "integration_pipeline"]
+ENDS_SECONDS = 6
+"""Twice the three seconds that are promised: this machine may be busy."""
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(worlds.build(tenants=1, users=5, channels=2, teams=2, groups=1, oddities=False)) as sandbox:
+        yield sandbox
+
+
+def imported(sandbox: Sandbox, environ: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """The environment of the sandbox's world, which was imported."""
+    own = {**os.environ, **environ, **sandbox.environment}
+    for noun, name, text in (
+        ("tenants", "t.csv", sandbox.world.tenants_csv()),
+        ("users", "u.csv", sandbox.world.users_csv()),
+        ("connections", "c.json", sandbox.world.connections_json()),
+    ):
+        (folder / name).write_text(text)
+        assert cli.run([noun, "import", str(folder / name)], own) == 0
+    return own
+
+
+def commands(parser: parsing.Parser) -> Iterator[list[str]]:
+    """Every command there is, groups included."""
+    for action in parser._actions:
+        if isinstance(action.choices, dict):
+            for name, child in action.choices.items():
+                yield [name]
+                yield from ([name, *rest] for rest in commands(child))
+
+
+def test_help_of_everything_imports_nothing_heavy() -> None:
+    script = f"""
+import sys
+from integration_pipeline import cli
+for argv in {[[], *commands(cli.parser())]}:
+    assert cli.run([*argv, "--help"], {{}}) == 0, argv
+assert cli.run(["sync", "--batch-size", "0"], {{}}) == 2
+print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
+"""
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stderr.splitlines()[-1] == "[]"
+
+
+def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    for argv in commands(cli.parser()):
+        assert cli.run([*argv, "--help"], {}) == 0
+        shown = capsys.readouterr()
+        assert f"usage: integration-pipeline {' '.join(argv)}" in shown.out
+        assert "exit codes:" in shown.out
+        assert not shown.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_middle_of_a_read_ends_the_process_and_leaves_a_true_history(
+    sandbox: Sandbox, environ: Mapping[str, str], database: Database, tmp_path: Path, number: signal.Signals
+) -> None:
+    own = imported(sandbox, environ, tmp_path)
+    sandbox.faults.add("hang", system="SLACK", route="users.list", times=None)
+    argv = [*PROGRAM, "sync", "--system-type", "SLACK"]
+    with subprocess.Popen(argv, env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert sandbox.wait_until_a_call_hangs(30)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=ENDS_SECONDS)
+    assert process.returncode == 1
+    assert said == f"integration-pipeline: stopped by {number.name}\n"
+    with database.operator() as cursor:
+        rows = cursor.execute(
+            "SELECT sync_type, status, error_type, completed_at IS NOT NULL FROM external_system_sync_history"
+        ).fetchall()
+    assert rows == [("USERS", "FAILED", "INTERRUPTED", True)]
+
+
+def test_a_signal_stops_the_embedded_database_too(sandbox: Sandbox, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    own = imported(sandbox, {HOME: str(home), DATABASE_URL: "", KEYS: ""}, tmp_path)
+    sandbox.faults.add("hang", system="SLACK", route="users.list", times=None)
+    with subprocess.Popen([*PROGRAM, "sync"], env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert sandbox.wait_until_a_call_hangs(30)
+        assert (home / "postgres" / "postmaster.pid").exists()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=ENDS_SECONDS)
+    assert process.returncode == 1
+    assert not (home / "postgres" / "postmaster.pid").exists()
+
+
+def test_a_reader_that_goes_away_ends_the_output_and_not_the_work(
+    sandbox: Sandbox, environ: Mapping[str, str], database: Database, tmp_path: Path
+) -> None:
+    own = imported(sandbox, environ, tmp_path)
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [*PROGRAM, "sync", "--output", "json"], env=own, stdout=writing, stderr=subprocess.PIPE, check=False, text=True
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+    with database.operator() as cursor:
+        assert cursor.execute("SELECT count(*) FROM external_system_sync_history").fetchone() == (9,)
+
+
+def test_an_output_that_cannot_be_written_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*PROGRAM, "keys", "generate"], stdout=full, stderr=subprocess.PIPE, check=False, text=True
+        )
+    assert done.returncode == 2
+    assert done.stderr == "integration-pipeline: standard output cannot be written: No space left on device\n"
+
+
+def test_a_database_that_goes_away_is_one_line(
+    environ: Mapping[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object) -> None:
+        raise psycopg.OperationalError("server closed the connection unexpectedly\n\tThis probably means …")
+
+    monkeypatch.setattr(batches, "work", lost)
+    assert cli.run(["sync"], environ) == 2
+    shown = capsys.readouterr()
+    assert not shown.out
+    assert shown.err == (
+        "integration-pipeline: the database was lost: server closed the connection unexpectedly This probably means …\n"
+    )
+
+
+def test_a_defect_is_no_usage_error(environ: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(batches, "work", broken)
+    with pytest.raises(ZeroDivisionError):
+        cli.run(["sync"], environ)

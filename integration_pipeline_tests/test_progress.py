@@ -1,0 +1,108 @@
+"""Progress: bars for whoever watches, nothing for anybody else, and the results in either case."""
+
+import datetime as dt
+import io
+
+from rich.console import Console
+
+from integration_pipeline.bars import LINES, Bars, live
+from integration_pipeline.batch import Read, Refused, Started, Waiting
+from integration_pipeline.model import Connection, Counts, Outcome, Status, SyncType, System
+from integration_pipeline.progress import Quiet, display
+from integration_pipeline_tests.builders import SLACK, connection
+
+MOMENT = dt.datetime(2026, 11, 21, 21, 0, tzinfo=dt.UTC)
+
+
+def outcome(of: Connection, sync_type: SyncType) -> Outcome:
+    return Outcome(
+        sync_id=None,
+        tenant_id=of.tenant_id,
+        system=of.system,
+        sync_type=sync_type,
+        started_at=MOMENT,
+        completed_at=MOMENT,
+        status=Status.SUCCESS,
+        counts=Counts(),
+        error_type=None,
+        error_message=None,
+        remedy=None,
+        warnings=(),
+        api_calls=1,
+        dry_run=False,
+    )
+
+
+def bars(*connections: Connection) -> tuple[Bars, Console]:
+    """Bars on a wide terminal that nobody sees; they are drawn when asked."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=150, height=50, color_system=None)
+    return Bars(live(console), [(one, tuple(SyncType)) for one in connections], lambda _: None), console
+
+
+def drawn(shown: Bars, console: Console) -> list[str]:
+    with console.capture() as capture:
+        console.print(shown.progress.get_renderable())
+    return [line.strip() for line in capture.get().splitlines()]
+
+
+def test_a_connection_has_a_line_while_it_is_under_way() -> None:
+    one = connection()
+    shown, console = bars(one)
+    shown.on_event(Started(one, SyncType.USERS))
+    shown.on_event(Read(one, SyncType.USERS, 1200))
+    assert "tenant-a SLACK users" in drawn(shown, console)[1]
+    assert "1,200 read" in drawn(shown, console)[1]
+    shown.on_event(Waiting(one, 30.0, "the limit of users.list"))
+    assert "waits 30 s: the limit of users.list" in drawn(shown, console)[1]
+    shown.on_event(Started(one, SyncType.TEAMS))
+    assert "waits" not in drawn(shown, console)[1]
+
+
+def test_the_first_line_counts_the_whole_batch_and_lines_end_with_their_connections() -> None:
+    one, other = connection(), connection("tenant-b")
+    shown, console = bars(one, other)
+    shown.on_event(Started(one, SyncType.USERS))
+    for sync_type in SyncType:
+        shown.ended(outcome(one, sync_type))
+    (line,) = drawn(shown, console)
+    assert "3/6" in line
+    shown.ended(Refused(other.tenant_id, SLACK, "in use"))
+    assert "6/6" in drawn(shown, console)[0]
+
+
+def test_only_so_many_connections_are_shown_and_the_others_move_up() -> None:
+    many = [connection(f"tenant-{number:02}", System("SLACK")) for number in range(LINES + 3)]
+    shown, console = bars(*many)
+    for one in many:
+        shown.on_event(Started(one, SyncType.USERS))
+    assert len(drawn(shown, console)) == 1 + LINES
+    for sync_type in SyncType:
+        shown.ended(outcome(many[0], sync_type))
+    lines = drawn(shown, console)
+    assert len(lines) == 1 + LINES
+    assert not any("tenant-00" in line for line in lines)
+    assert any(f"tenant-{LINES:02}" in line for line in lines)
+
+
+def test_a_name_cannot_give_the_terminal_orders() -> None:
+    one = connection("evil\x1b[2J[bold]")
+    shown, console = bars(one)
+    shown.on_event(Started(one, SyncType.USERS))
+    assert "evil\\x1b[2J[bold] SLACK" in drawn(shown, console)[1]
+
+
+def test_nobody_watching_gets_the_results_alone() -> None:
+    lines: list[str] = []
+    with display([], lines.append, is_watched=False) as shown:
+        shown.on_event(Started(connection(), SyncType.USERS))
+        shown.line("a result")
+    assert isinstance(shown, Quiet)
+    assert lines == ["a result"]
+
+
+def test_somebody_watching_gets_them_too() -> None:
+    lines: list[str] = []
+    with display([(connection(), tuple(SyncType))], lines.append, is_watched=True) as shown:
+        shown.on_event(Started(connection(), SyncType.USERS))
+        shown.line("a result")
+    assert lines == ["a result"]
