@@ -93,8 +93,7 @@ def test_a_signal_in_the_middle_of_a_read_ends_the_process_and_leaves_a_true_his
     assert rows == [("USERS", "FAILED", "INTERRUPTED", True)]
 
 
-def test_a_signal_stops_the_embedded_database_too(sandbox: Sandbox, tmp_path: Path) -> None:
-    home = tmp_path / "home"
+def test_a_signal_stops_the_embedded_database_too(sandbox: Sandbox, home: Path, tmp_path: Path) -> None:
     own = imported(sandbox, {HOME: str(home), DATABASE_URL: "", KEYS: ""}, tmp_path)
     sandbox.faults.add("hang", system="SLACK", route="users.list", times=None)
     with subprocess.Popen([*PROGRAM, "sync"], env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
