@@ -230,7 +230,7 @@ def answer(vendor: Vendor, route: Route, call: Call) -> Reply:
     """What the provider answers when nothing is wrong with it."""
     refusal = vendor.admit(call, route)
     if refusal is not None:
-        return refusal
+        return vendor.finish(call, route, refusal, None)
     window = None
     for limit in route.limits if call.workspace else ():
         window, over = call.at.count(limit, call.params, call.now)
