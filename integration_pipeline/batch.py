@@ -9,8 +9,8 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
@@ -35,8 +35,8 @@ MAX_THREADS = 256
 """How many connections may be under way, waiting ones included."""
 
 GRACE_SECONDS = 1.5
-"""How long an interrupted batch waits for its workers to say so themselves. A worker in the middle of a read does not
-hear it; its history row is closed for it, and its thread ends with the process."""
+"""How long an interrupted batch waits for its workers to say so themselves. For a worker that does not hear it (it is
+just connecting, or in a statement) its history row is closed here, and its thread ends with the process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +156,7 @@ class _Work:
     results: queue.SimpleQueue[Outcome | Refused | BaseException | None] = field(default_factory=queue.SimpleQueue)
     stopping: threading.Event = field(default_factory=threading.Event)
     open_rows: dict[UUID, Connection] = field(default_factory=dict)
+    hang_ups: set[Callable[[], None]] = field(default_factory=set)
 
     def loop(self) -> None:
         """One worker: takes connections until none is left."""
@@ -189,12 +190,24 @@ class _Work:
                 force_refresh=self.request.force_refresh,
                 keep_tokens=not self.request.dry_run,
             )
-            with open_session(self.pipeline, connection, manner) as (session, tokens):
+            with (
+                open_session(self.pipeline, connection, manner) as (session, tokens, hang_up),
+                self._hung_up_on_stop(hang_up),
+            ):
                 try:
                     tokens(None)
                 except ProviderError as error:
                     session.failure = error
                 self._types(session)
+
+    @contextmanager
+    def _hung_up_on_stop(self, hang_up: Callable[[], None]) -> Iterator[None]:
+        """Let :meth:`stop` end this connection's reads, also one that nothing would ever answer."""
+        self.hang_ups.add(hang_up)
+        try:
+            yield
+        finally:
+            self.hang_ups.discard(hang_up)
 
     def _exclusively(self, connection: Connection) -> AbstractContextManager[None]:
         if self.request.dry_run:
@@ -235,6 +248,8 @@ class _Work:
     def stop(self, threads: Sequence[threading.Thread]) -> None:
         """End all work; a no-op after everything ended by itself."""
         self.stopping.set()
+        for hang_up in list(self.hang_ups):
+            hang_up()
         until = time.monotonic() + GRACE_SECONDS
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from integration_pipeline import registry, settings
 from integration_pipeline.crypto import Keyring
@@ -108,9 +109,18 @@ class Manner:
     keep_tokens: bool = True
 
 
+class Opened(NamedTuple):
+    """One connection's way to its provider, for one invocation."""
+
+    session: Session
+    tokens: Tokens
+    hang_up: Callable[[], None]
+    """Ends a request that is under way, from any thread; it raises Interrupted there."""
+
+
 @contextmanager
-def open_session(pipeline: Pipeline, connection: Connection, manner: Manner) -> Iterator[tuple[Session, Tokens]]:
-    """The client, the limits and the token of one connection, for one invocation."""
+def open_session(pipeline: Pipeline, connection: Connection, manner: Manner) -> Iterator[Opened]:
+    """The client, the limits and the token of one connection."""
     connection = pipeline.adjust(connection)
     provider = registry.provider(connection.system)
     configured = pipeline.settings
@@ -157,7 +167,7 @@ def open_session(pipeline: Pipeline, connection: Connection, manner: Manner) -> 
         slot=manner.slot,
     )
     try:
-        yield Session(connection, client), tokens
+        yield Opened(Session(connection, client), tokens, client.close)
     finally:
         client.close()
 

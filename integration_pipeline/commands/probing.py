@@ -16,6 +16,6 @@ def probe(pipeline: Pipeline, tenant_id: str, system: System) -> Probe:
     :raises ProviderError: it does not work.
     """
     connection = connections.read(pipeline.database, pipeline.keyring, tenant_id, system)
-    with open_session(pipeline, connection, Manner(wait=time.sleep)) as (session, tokens):
+    with open_session(pipeline, connection, Manner(wait=time.sleep)) as (session, tokens, _):
         tokens(None)
         return registry.provider(system).probe(session)

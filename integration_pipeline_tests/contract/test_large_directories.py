@@ -24,8 +24,9 @@ def visible_teams(night: Nights, system: str) -> set[str]:
 
     def is_hidden(team: Team) -> bool:
         if system == "TEAMS":
-            # Of an archived team Graph lists the standard channels only.
-            return team.kind == "CHANNEL" and team.visibility != "standard" and teams[team.parent_id or ""].is_archived
+            # A group that is only flagged as a team has no channels; an archived team lists the standard ones only.
+            host = teams.get(team.parent_id or "")
+            return host is not None and (host.kind != "TEAM" or (host.is_archived and team.visibility != "standard"))
         return team.visibility == "private" and not team.has_app
 
     return {team.id for team in teams.values() if team.kind in kinds and not is_hidden(team)}

@@ -1,0 +1,126 @@
+"""The batch: independent connections, refusals, interruptions."""
+
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from integration_pipeline import batch, registry
+from integration_pipeline.errors import UsageError
+from integration_pipeline.model import Outcome, Status, SyncType, System
+from integration_pipeline.provider import Listing, Session
+from integration_pipeline.sandbox.world import build
+from integration_pipeline_tests.nights import Nights, nights
+
+
+@pytest.fixture
+def night(environ: Mapping[str, str]) -> Iterator[Nights]:
+    with nights(environ, build(tenants=3, users=12, channels=4, teams=3, systems=["SLACK"])) as found:
+        yield found
+
+
+def statuses(outcomes: dict[tuple[str, str, SyncType], Outcome]) -> dict[str, set[Status]]:
+    found: dict[str, set[Status]] = {}
+    for (tenant_id, _, _), outcome in outcomes.items():
+        found.setdefault(tenant_id, set()).add(outcome.status)
+    return found
+
+
+def test_a_tenant_whose_token_is_dead_fails_every_due_type_with_one_call_and_no_other_tenant(night: Nights) -> None:
+    night.sandbox.faults.add("revoke", system="SLACK", tenant_id="tenant-0002", code="account_inactive", times=None)
+    outcomes = night.run()
+    assert statuses(outcomes) == {
+        "tenant-0001": {Status.SUCCESS},
+        "tenant-0002": {Status.FAILED},
+        "tenant-0003": {Status.SUCCESS},
+    }
+    broken = {key[2]: outcome for key, outcome in outcomes.items() if key[0] == "tenant-0002"}
+    assert {outcome.error_type for outcome in broken.values()} == {"AUTH_ERROR"}
+    assert sum(outcome.api_calls for outcome in broken.values()) == 1
+    kept = night.rows("SELECT sync_type, error_type, remedy IS NOT NULL FROM sync_errors ORDER BY sync_type")
+    assert kept == [(t.value, "AUTH_ERROR", True) for t in sorted(SyncType)]
+
+
+def test_one_types_failure_leaves_the_other_types_alone(night: Nights) -> None:
+    night.sandbox.faults.add("status", status=500, system="SLACK", route="conversations.list", times=None)
+    outcomes = night.run(tenant_ids=("tenant-0001",))
+    assert {key[2]: outcome.status for key, outcome in outcomes.items()} == {
+        SyncType.USERS: Status.SUCCESS,
+        SyncType.TEAMS: Status.FAILED,
+        SyncType.NOTIFICATIONS: Status.SUCCESS,
+    }
+
+
+def test_a_defect_in_one_tenants_sync_is_its_own_and_says_so_without_quoting_data(
+    night: Nights, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = "xoxb-" + "1234"
+    provider = registry.provider(System("SLACK"))
+    listings = provider.listings[SyncType.TEAMS]
+
+    def defect(session: Session) -> Iterator[Listing]:
+        if session.connection.tenant_id == "tenant-0001":
+            raise ZeroDivisionError(secret)
+        return listings(session)
+
+    monkeypatch.setitem(provider.listings, SyncType.TEAMS, defect)
+    outcomes = night.run(sync_types=(SyncType.TEAMS,))
+    assert statuses(outcomes)["tenant-0001"] == {Status.FAILED}
+    assert statuses(outcomes)["tenant-0002"] == {Status.SUCCESS}
+    ((message, trace),) = night.rows("SELECT error_message, stack_trace FROM sync_errors")
+    assert message == "a defect in the pipeline: ZeroDivisionError"
+    assert "in defect" in trace
+    assert secret not in trace + caplog.text
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_an_unknown_tenant_is_wrong_usage(night: Nights) -> None:
+    with pytest.raises(UsageError, match="there is no tenant nobody"):
+        night.run(tenant_ids=("nobody",))
+
+
+def test_a_batch_interrupted_in_the_middle_of_a_read_ends_and_leaves_a_true_history(night: Nights) -> None:
+    night.sandbox.faults.add("hang", system="SLACK", route="users.list", times=None)
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def press_ctrl_c() -> None:
+        night.sandbox.wait_until_a_call_hangs()
+        signal.pthread_kill(main, signal.SIGINT)
+
+    threading.Thread(target=press_ctrl_c, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        night.run()
+    found = night.rows("SELECT status, error_type, completed_at IS NOT NULL FROM external_system_sync_history")
+    assert set(found) == {("FAILED", "INTERRUPTED", True)}
+    assert night.rows("SELECT count(*) FROM external_users") == [(0,)]
+
+
+def test_rows_a_killed_process_left_open_are_closed_by_the_next_run(night: Nights) -> None:
+    with night.pipeline.database.transaction("tenant-0001") as cursor:
+        cursor.execute(
+            "INSERT INTO external_system_sync_history (sync_id, tenant_id, system_type, sync_type, started_at) "
+            "VALUES (new_id(), 'tenant-0001', 'SLACK', 'USERS', now() - interval '1 day')"
+        )
+    night.run(tenant_ids=("tenant-0001",))
+    open_rows = night.rows("SELECT count(*) FROM external_system_sync_history WHERE completed_at IS NULL")
+    assert open_rows == [(0,)]
+    closed = night.rows(
+        "SELECT status, error_type FROM external_system_sync_history WHERE started_at < now() - interval '1 hour'"
+    )
+    assert closed == [("FAILED", "INTERRUPTED")]
+
+
+def test_a_sync_that_another_apply_overtook_writes_nothing(night: Nights) -> None:
+    def overtake(event: batch.Event) -> None:
+        if isinstance(event, batch.Read) and event.sync_type is SyncType.USERS:
+            with night.pipeline.database.transaction(event.connection.tenant_id) as cursor:
+                cursor.execute("UPDATE external_system_connections SET sync_generation = sync_generation + 1")
+
+    request = batch.Request(tenant_ids=("tenant-0001",), sync_types=(SyncType.USERS,))
+    connections = batch.select(night.pipeline, request)
+    (outcome,) = batch.run(night.pipeline, request, connections, on_event=overtake)
+    assert isinstance(outcome, Outcome)
+    assert outcome.status is Status.FAILED
+    assert night.rows("SELECT count(*) FROM external_users") == [(0,)]
