@@ -169,7 +169,7 @@ def sync(session: Session, provider: Provider, sync_type: SyncType, run: Run, *,
     except psycopg.Error as error:
         message = f"the database refused or was lost: {type(error).__name__} {error.sqlstate or ''}".strip()
         return _fail(attempt, error, Kind.UNKNOWN_ERROR, message, "Look at PostgreSQL's own log.")
-    except Exception as error:  # the outermost edge of one connection: a defect must not end the other tenants' night
+    except Exception as error:  # noqa: BLE001 - the edge of one connection: a defect must not end the others' night
         # Without the exception's own text, here and in the history: it may quote what it stumbled over.
         logger.error("defect connection=%s error=%s", session.connection, type(error).__name__)  # noqa: TRY400
         message = f"a defect in the pipeline: {type(error).__name__}"
