@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -27,8 +27,10 @@ from integration_pipeline.settings import DAGSTER_DATABASE_URL, DATABASE_URL, HO
 from integration_pipeline.store import migrations, people, urls
 from integration_pipeline.store.embedded import Embedded
 from integration_pipeline.store.engine import Database
+from integration_pipeline.text import count
 
 HOST = "127.0.0.1"
+DAGSTER = (sys.executable, "-m", "dagster", "dev")
 START_SECONDS = 180
 """How long the UI may take to answer: half a minute on two idle cores."""
 
@@ -58,8 +60,8 @@ def serve(environ: Mapping[str, str], *, port: int) -> int:
     _require_free(port)
     with stage(environ, configured) as found:
         variables = dagster_environment(found.environ, settings=found.settings, database_url=found.database_url)
-        command = [sys.executable, "-m", "dagster", "dev", "-w", str(shipped("workspace.yaml"))]
-        with _Children([*command, "-h", HOST, "-p", str(port)], variables) as children:
+        command = [*DAGSTER, "-w", str(shipped("workspace.yaml")), "-h", HOST, "-p", str(port)]
+        with Children(command, variables) as children:
             return _watch(children, f"http://{HOST}:{port}", found.who)
 
 
@@ -73,7 +75,7 @@ def stage(environ: Mapping[str, str], configured: Settings) -> Iterator[Stage]:
             migrations.upgrade(url)
         tenants = 0 if url is None else _tenants(url)
         if url is not None and (tenants or configured.database_url is not None):
-            yield Stage(configured, url, environ, f"{tenants:,} tenants")
+            yield Stage(configured, url, environ, count(tenants, "tenant"))
             return
         home = stack.enter_context(demo_home(configured))
         sandbox = stack.enter_context(Sandbox(demo()))
@@ -117,10 +119,10 @@ def shipped(name: str) -> Path:
     return installed if installed.is_file() else _PACKAGE.parent / name
 
 
-class _Children:
+class Children:
     """A command and all that it starts, in a process group of its own; the block's end ends them all."""
 
-    def __init__(self, command: list[str], environ: Mapping[str, str]) -> None:
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
         self._command = command
         self._environ = environ
         self._is_asked = False
@@ -143,6 +145,13 @@ class _Children:
         self._kill(signal.SIGKILL)
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    @property
+    def pid(self) -> int:
+        """The command's own, and its group's."""
+        if self._process is None:
+            raise RuntimeError("it was not started")
+        return self._process.pid
 
     @property
     def is_asked_to_end(self) -> bool:
@@ -172,7 +181,7 @@ class _Children:
         return True
 
 
-def _watch(children: _Children, url: str, who: str) -> int:
+def _watch(children: Children, url: str, who: str) -> int:
     """Say when the UI answers, and stay until somebody ends it."""
     say(f"starting Dagster on {who}; this takes about half a minute")
     until, is_up = time.monotonic() + START_SECONDS, False
