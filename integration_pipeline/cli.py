@@ -66,10 +66,7 @@ class Signalled(KeyboardInterrupt):
 
 def main() -> int:
     """The process's own entry: arguments and environment of the process, its signals, its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A terminal in another encoding shows an escape for what it lacks, and the work goes on.
-            stream.reconfigure(errors="backslashreplace")
+    _prepare_outputs()
     with _signals():
         try:
             code = run(sys.argv[1:], os.environ)
@@ -132,8 +129,17 @@ def _is_database_lost(error: Exception) -> bool:
 
 
 def _tell(message: str) -> None:
-    with contextlib.suppress(OSError):
-        output.say(f"{PROGRAM}: {clean(' '.join(message.split()))}")
+    output.say(f"{PROGRAM}: {clean(' '.join(message.split()))}")
+
+
+def _prepare_outputs() -> None:
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # Closed by whoever started us. Its number must not become a database's socket.
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115 - as long as the process
+        elif isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            # A terminal in another encoding shows an escape for what it lacks, and the work goes on.
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextlib.contextmanager

@@ -105,6 +105,53 @@ def test_a_signal_stops_the_embedded_database_too(sandbox: Sandbox, home: Path, 
     assert not (home / "postgres" / "postmaster.pid").exists()
 
 
+def test_a_second_signal_ends_the_process_at_once() -> None:
+    script = """
+import time
+from integration_pipeline import cli
+cli.ORDERLY_SECONDS = 3600
+with cli._signals():
+    try:
+        print("works", flush=True)
+        time.sleep(3600)
+    finally:
+        print("cleans up", flush=True)
+        time.sleep(3600)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        for _ in range(2):
+            process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+        process.wait(timeout=ENDS_SECONDS)
+    assert process.returncode == 1
+
+
+def test_an_end_that_takes_too_long_is_cut_short() -> None:
+    script = """
+import time
+from integration_pipeline import cli
+cli.ORDERLY_SECONDS = 0.1
+with cli._signals():
+    try:
+        print("works", flush=True)
+        time.sleep(3600)
+    finally:
+        time.sleep(3600)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=ENDS_SECONDS)
+    assert process.returncode == 1
+
+
+def test_closed_outputs_are_no_error() -> None:
+    argv = f"exec {sys.executable} -m integration_pipeline keys generate >&- 2>&-"
+    assert subprocess.run(["/bin/sh", "-c", argv], check=False).returncode == 0
+
+
 def test_a_reader_that_goes_away_ends_the_output_and_not_the_work(
     sandbox: Sandbox, environ: Mapping[str, str], database: Database, tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import UUID
 
@@ -35,9 +35,10 @@ def json_line(values: Mapping[str, Any]) -> str:
 
 
 def say(line: str) -> None:
-    """A line about the work, on standard error."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+    """A line about the work, on standard error. Nobody there to read it is no reason to stop."""
+    with suppress(OSError):
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
 
 
 def finish() -> None:

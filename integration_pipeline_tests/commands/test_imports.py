@@ -3,10 +3,13 @@
 import csv
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from integration_pipeline.commands.worlds import write_files
+from integration_pipeline.sandbox import world as worlds
 from integration_pipeline.sandbox.server import Sandbox
 from integration_pipeline.store.engine import Database
 from integration_pipeline_tests import builders
@@ -67,6 +70,18 @@ def test_a_connection_is_tested(online: Command, sandbox: Sandbox) -> None:
     assert broken.code == 1
     assert "AUTH_ERROR" in broken.out
     assert "what to do" in broken.err
+
+
+def test_a_missing_permission_is_named(run: Command, environ: Mapping[str, str], tmp_path: Path) -> None:
+    world = worlds.build(users=3, systems=["SLACK"], missing_scopes=("users:read.email",))
+    write_files(world, tmp_path)
+    with Sandbox(world) as sandbox:
+        own = {**environ, **sandbox.environment}
+        run(["tenants", "import", str(tmp_path / "tenants.csv")], own)
+        run(["connections", "import", str(tmp_path / "connections.json")], own)
+        result = run(["connections", "test", "--tenant-id", "tenant-0001", "--system-type", "SLACK"], own)
+    assert result.code == 1
+    assert any(line.startswith("  missing: ") and "users:read.email" in line for line in result.out.splitlines())
 
 
 def mapped(result: Result) -> dict[str, str]:

@@ -1,0 +1,42 @@
+"""``report``: where it goes, and which day it is of."""
+
+import datetime as dt
+from pathlib import Path
+
+from integration_pipeline.report import TOKYO
+from integration_pipeline.store.engine import Database
+from integration_pipeline_tests.commands.conftest import Command
+
+
+def test_the_report_of_today_is_printed_in_either_form(online: Command) -> None:
+    online("sync")
+    text, markdown = online("report"), online("report", "--format", "markdown")
+    assert text.code == markdown.code == 0
+    assert "2 tenants, 6 connections, the last sync of each type: 18 SUCCESS" in text.out
+    assert markdown.out.startswith("# Integration report for ")
+
+
+def test_an_older_day_says_that_it_is_one(online: Command, database: Database) -> None:
+    online("sync", "--tenant-id", "tenant-0001")
+    with database.transaction("tenant-0001") as cursor:
+        cursor.execute(
+            "UPDATE external_system_sync_history SET started_at = %s",
+            (dt.datetime.now(dt.UTC) - dt.timedelta(days=3),),
+        )
+        rows = cursor.execute("SELECT max(started_at) FROM external_system_sync_history").fetchall()
+    day = rows[0][0].astimezone(TOKYO).date()
+    result = online("report")
+    assert result.err == f"nothing was synced today; this is {day}\n"
+    assert f"Integration report for {day}" in result.out
+    assert online("report", "--day", str(day)).out == result.out
+
+
+def test_the_report_is_written_to_a_file(online: Command, tmp_path: Path) -> None:
+    file = tmp_path / "report.md"
+    result = online("report", "--format", "markdown", "--out", str(file))
+    assert (result.code, result.out) == (0, "")
+    assert "was due and did not run" in file.read_text(encoding="utf-8")
+
+
+def test_a_file_that_cannot_be_written_is_one_line(online: Command, tmp_path: Path) -> None:
+    assert "cannot be written" in online("report", "--out", str(tmp_path)).one_line
