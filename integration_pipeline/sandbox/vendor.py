@@ -1,4 +1,4 @@
-"""What an imitated provider is: data and pure functions from a call to a reply, in ``providers/<vendor>/sandbox.py``.
+"""What an imitated provider is: data and pure functions from a call to a reply, in ``providers/<vendor>/sandbox/``.
 
 Made from the vendors' documentation alone; nothing here knows the pipeline's own clients.
 """
@@ -201,7 +201,7 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """One provider, imitated. ``providers/<vendor>/sandbox.py`` exports one as ``SANDBOX``."""
+    """One provider, imitated. ``providers/<vendor>/sandbox/`` exports one as ``SANDBOX``."""
 
     system: str
     mounts: tuple[Mount, ...]

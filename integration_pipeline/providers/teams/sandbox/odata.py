@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from integration_pipeline.providers.teams.sandbox_auth import TRACE
+from integration_pipeline.providers.teams.sandbox.auth import TRACE
 from integration_pipeline.sandbox.tables import Account, Table, Team
 from integration_pipeline.sandbox.vendor import Call, Reply, cut, json_reply
 

@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
-from integration_pipeline.providers.teams.sandbox_data import channel_row, installed_row, team_row
-from integration_pipeline.providers.teams.sandbox_odata import collection, error, keep, selected
+from integration_pipeline.providers.teams.sandbox.data import channel_row, installed_row, team_row
+from integration_pipeline.providers.teams.sandbox.odata import collection, error, keep, selected
 from integration_pipeline.sandbox.tables import Team
 from integration_pipeline.sandbox.vendor import Call, Reply, json_reply
 

@@ -1,15 +1,12 @@
-"""LINE WORKS API 2.0, imitated from its documentation (developers.worksmobile.com).
-
-Independent of this folder's client, so that each can prove the other wrong.
-"""
+"""LINE WORKS API 2.0, imitated from its documentation (developers.worksmobile.com)."""
 
 import base64
 import binascii
 from collections.abc import Callable
 from typing import Any
 
-from integration_pipeline.providers.lineworks import sandbox_auth
-from integration_pipeline.providers.lineworks.sandbox_data import (
+from integration_pipeline.providers.lineworks.sandbox import auth
+from integration_pipeline.providers.lineworks.sandbox.data import (
     bot_detail,
     bot_row,
     domain_ids,
@@ -167,14 +164,14 @@ def _identify(call: Call, route: Route) -> Workspace | None:
     if route.is_open:
         form = dict(pair.partition("=")[::2] for pair in call.body.decode().split("&"))
         return call.find(form.get("client_id", ""))
-    issued = sandbox_auth.understood(call.bearer)
+    issued = auth.understood(call.bearer)
     return call.find(issued.tenant_id) if issued else None
 
 
 def _admit(call: Call, route: Route) -> Reply | None:
     if route.is_open:
         return None
-    issued = sandbox_auth.understood(call.bearer)
+    issued = auth.understood(call.bearer)
     if issued is None or call.workspace is None or issued.purpose != "access":
         return refused("UNAUTHORIZED", "Malformed authentication token")
     if call.at.plan.redirects and _ELSEWHERE not in call.mount_url + "/":
@@ -235,7 +232,7 @@ _AUTH = (
         "token",
         "POST /token",
         "JWT grant of a service account, and refresh",
-        sandbox_auth.token,
+        auth.token,
         is_open=True,
     ),
 )
@@ -248,9 +245,9 @@ SANDBOX = Vendor(
         Mount("/line-works-auth/oauth2/v2.0/", _AUTH, "INTEGRATION_PIPELINE_LINE_WORKS_AUTH_URL"),
     ),
     populate=populate,
-    access=sandbox_auth.access,
-    names=lambda tenant: (sandbox_auth.client_id(tenant),),
-    connection=sandbox_auth.connection,
+    access=auth.access,
+    names=lambda tenant: (auth.client_id(tenant),),
+    connection=auth.connection,
     identify=_identify,
     admit=_admit,
     over=_over,

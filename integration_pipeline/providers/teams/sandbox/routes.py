@@ -1,15 +1,12 @@
-"""Microsoft Graph v1.0 and its login, imitated from their documentation (learn.microsoft.com/graph).
-
-Independent of this folder's client, so that each can prove the other wrong.
-"""
+"""Microsoft Graph v1.0 and its login, imitated from their documentation (learn.microsoft.com/graph)."""
 
 import base64
 import json
 import re
 from collections.abc import Callable
 
-from integration_pipeline.providers.teams import sandbox_auth, sandbox_teams
-from integration_pipeline.providers.teams.sandbox_data import (
+from integration_pipeline.providers.teams.sandbox import auth, teams
+from integration_pipeline.providers.teams.sandbox.data import (
     USER_DEFAULTS,
     directory_id,
     group_row,
@@ -17,7 +14,7 @@ from integration_pipeline.providers.teams.sandbox_data import (
     subscription_row,
     user_row,
 )
-from integration_pipeline.providers.teams.sandbox_odata import bad_request, collection, delta, error, keep, selected
+from integration_pipeline.providers.teams.sandbox.odata import bad_request, collection, delta, error, keep, selected
 from integration_pipeline.sandbox.plan import TenantPlan
 from integration_pipeline.sandbox.tables import Account, Team
 from integration_pipeline.sandbox.vendor import (
@@ -132,14 +129,14 @@ def batch(call: Call) -> Reply:
 def _identify(call: Call, route: Route) -> Workspace | None:
     if route.is_open:
         return call.find(call.params["directory"])
-    issued = sandbox_auth.understood(call.bearer)
+    issued = auth.understood(call.bearer)
     return call.find(issued.tenant_id) if issued else None
 
 
 def _admit(call: Call, route: Route) -> Reply | None:
     if route.is_open:
         return None
-    issued = sandbox_auth.understood(call.bearer)
+    issued = auth.understood(call.bearer)
     if issued is None or call.workspace is None:
         message = "Access token is empty." if call.bearer is None else "IDX14100: JWT is not well formed."
         return error(401, "InvalidAuthenticationToken", message)
@@ -164,7 +161,7 @@ def _too_many(retry_after: str | None) -> Reply:
         "code": "429",
         "date": "2026-11-21T00:00:00",
         "message": "Please retry after",
-        "request-id": sandbox_auth.TRACE,
+        "request-id": auth.TRACE,
         "status": "429",
     }
     body = {"error": {"code": "TooManyRequests", "innerError": inner, "message": "Please retry again later."}}
@@ -181,7 +178,7 @@ def _error(code: str, status: int | None) -> Reply:
 
 
 def _names(tenant: TenantPlan) -> tuple[str, str]:
-    return sandbox_auth.client_id(tenant), directory_id(tenant)
+    return auth.client_id(tenant), directory_id(tenant)
 
 
 # Limits: learn.microsoft.com/graph/throttling-limits, identity and Teams, per app and tenant.
@@ -216,14 +213,12 @@ _GRAPH = (
     _get("groups", "groups, all or those flagged as teams", groups, _READ_GROUPS, _IDENTITY),
     *_delta("groups", "groups that changed since a link", groups_delta, _READ_GROUPS),
     _get("organization", "the tenant", organization, _READ_TENANT, _IDENTITY),
-    _get("teams", "teams: id, name and description", sandbox_teams.teams, _READ_TEAMS, _TEAM),
-    _get(
-        "teams/{team}", "one team, or 404 for a group that is none", sandbox_teams.team, _READ_TEAMS, _TEAM, _ONE_TEAM
-    ),
+    _get("teams", "teams: id, name and description", teams.teams, _READ_TEAMS, _TEAM),
+    _get("teams/{team}", "one team, or 404 for a group that is none", teams.team, _READ_TEAMS, _TEAM, _ONE_TEAM),
     _get(
         "teams/{team}/channels",
         "the channels a team hosts",
-        sandbox_teams.channels,
+        teams.channels,
         _READ_CHANNELS,
         _CHANNELS,
         _ONE_TEAM,
@@ -231,7 +226,7 @@ _GRAPH = (
     _get(
         "teams/{team}/allChannels",
         "the same and those shared with it",
-        sandbox_teams.all_channels,
+        teams.all_channels,
         _READ_CHANNELS,
         _CHANNELS,
         _ONE_TEAM,
@@ -239,7 +234,7 @@ _GRAPH = (
     _get(
         "teams/{team}/incomingChannels",
         "the channels shared with a team",
-        sandbox_teams.incoming_channels,
+        teams.incoming_channels,
         _READ_CHANNELS,
         _CHANNELS,
         _ONE_TEAM,
@@ -247,7 +242,7 @@ _GRAPH = (
     _get(
         "teams/{team}/installedApps",
         "the apps installed in a team",
-        sandbox_teams.installed_apps,
+        teams.installed_apps,
         _READ_APPS,
         _TEAM,
         _ONE_TEAM,
@@ -261,7 +256,7 @@ _LOGIN = (
         "{directory}/oauth2/v2.0/token",
         "POST /token",
         "client credentials; no refresh token",
-        sandbox_auth.token,
+        auth.token,
         is_open=True,
     ),
 )
@@ -273,9 +268,9 @@ SANDBOX = Vendor(
         Mount("/microsoft-login/", _LOGIN, "INTEGRATION_PIPELINE_MICROSOFT_LOGIN_URL"),
     ),
     populate=populate,
-    access=sandbox_auth.access,
+    access=auth.access,
     names=_names,
-    connection=sandbox_auth.connection,
+    connection=auth.connection,
     identify=_identify,
     admit=_admit,
     over=_over,

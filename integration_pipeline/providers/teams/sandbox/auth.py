@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from integration_pipeline.providers.teams.sandbox_data import directory_id
+from integration_pipeline.providers.teams.sandbox.data import directory_id
 from integration_pipeline.sandbox.access import Access, Issued, from_hex, to_hex, unseal
 from integration_pipeline.sandbox.names import guid, mix
 from integration_pipeline.sandbox.plan import SystemPlan, TenantPlan

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, unquote
 import jwt
 from jwt.types import Options
 
-from integration_pipeline.providers.lineworks.sandbox_data import domain_ids
+from integration_pipeline.providers.lineworks.sandbox.data import domain_ids
 from integration_pipeline.sandbox.access import (
     Access,
     Issued,

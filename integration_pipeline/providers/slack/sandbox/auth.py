@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from integration_pipeline.providers.slack.sandbox_data import own_bot, team_id
+from integration_pipeline.providers.slack.sandbox.data import own_bot, team_id
 from integration_pipeline.sandbox.access import Access, Issued, from_hex, to_hex, unseal
 from integration_pipeline.sandbox.names import mix
 from integration_pipeline.sandbox.plan import SystemPlan, TenantPlan

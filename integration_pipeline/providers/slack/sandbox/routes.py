@@ -1,7 +1,4 @@
-"""Slack's Web API, imitated from its documentation (docs.slack.dev): methods, paging, tiers, token rotation.
-
-Independent of this folder's client, so that each can prove the other wrong.
-"""
+"""Slack's Web API, imitated from its documentation (docs.slack.dev): methods, paging, tiers, token rotation."""
 
 import base64
 import binascii
@@ -9,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from integration_pipeline.providers.slack import sandbox_auth
-from integration_pipeline.providers.slack.sandbox_auth import arguments, missing, ok, refused
-from integration_pipeline.providers.slack.sandbox_data import (
+from integration_pipeline.providers.slack.sandbox import auth
+from integration_pipeline.providers.slack.sandbox.auth import arguments, missing, ok, refused
+from integration_pipeline.providers.slack.sandbox.data import (
     bot_row,
     channel_row,
     own_bot,
@@ -112,15 +109,10 @@ def users_list(call: Call) -> Reply:
         return refused("invalid_cursor")
 
     def make() -> Reply:
-        rows = [
-            user_row(
-                user,
-                workspace_id=team_id(call.at.tenant),
-                plan=call.at.plan,
-                with_email="users:read.email" in call.at.access.scopes,
-            )
-            for user in users[page.start : page.stop]
-        ]
+        workspace_id, plan = team_id(call.at.tenant), call.at.plan
+        with_email = "users:read.email" in call.at.access.scopes
+        shown = users[page.start : page.stop]
+        rows = [user_row(user, workspace_id=workspace_id, plan=plan, with_email=with_email) for user in shown]
         return ok({"members": rows, "cache_ts": 1_498_777_272, **_following("user", page.next_position)})
 
     return call.at.page(("users.list", page, call.at.access.scopes), make)
@@ -158,8 +150,9 @@ def conversations_list(call: Call) -> Reply:
     if page is None:
         return refused("invalid_cursor")
     is_wanted = {"private": "private_channel" in types}
+    workspace_id = team_id(call.at.tenant)
     rows = [
-        channel_row(row, workspace_id=team_id(call.at.tenant))
+        channel_row(row, workspace_id=workspace_id)
         for row in channels[page.start : page.stop]
         if is_wanted.get(row.visibility, "public_channel" in types)
         and not (row.is_archived and is_set(args, "exclude_archived"))
@@ -266,7 +259,7 @@ _ROUTES = (
     _route(
         "oauth.v2.access",
         "refresh of a rotated token; each refresh token works once",
-        sandbox_auth.oauth_v2_access,
+        auth.oauth_v2_access,
         per_minute=100,
     ),
 )
@@ -275,11 +268,11 @@ SANDBOX = Vendor(
     system="SLACK",
     mounts=(Mount("/slack/api/", _ROUTES, "INTEGRATION_PIPELINE_SLACK_URL"),),
     populate=populate,
-    access=sandbox_auth.access,
-    names=lambda tenant: (sandbox_auth.client_id(tenant),),
-    connection=sandbox_auth.connection,
-    identify=sandbox_auth.identify,
-    admit=sandbox_auth.admit,
+    access=auth.access,
+    names=lambda tenant: (auth.client_id(tenant),),
+    connection=auth.connection,
+    identify=auth.identify,
+    admit=auth.admit,
     over=_over,
     error=_error,
     too_many=_too_many,
