@@ -96,6 +96,9 @@ def _home(value: str) -> Path:
 
 def _database_url(variable: str, values: Mapping[str, str]) -> str | None:
     url = values.get(variable)
+    if url is not None and variable == DAGSTER_DATABASE_URL:
+        # Dagster's own processes read the same variable, and need the driver named.
+        url = url.replace("postgresql+psycopg2://", "postgresql://", 1)
     if url is not None and not url.startswith(("postgresql://", "postgres://")):
         raise UsageError(f"{variable} must start with postgresql://")
     return url

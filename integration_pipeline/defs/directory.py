@@ -113,7 +113,7 @@ def sync_directory(
     tally = events.Tally(context.op_execution_context, config.dry_run)
     events.pool_sessions(context.instance)
     with database.open_pipeline(teams, slack, line_works) as pipeline:
-        request = config.request(batches.existing(pipeline, tenant_ids, context.log), types, context.run_id)
+        request = config.request(batches.existing(pipeline, tenant_ids, context.log), types, context.run.run_id)
         batches.sync_assets(pipeline, request, assets, tally, at_once=database.connections_at_once)
         if not config.dry_run:
             tally.check(checks.evaluate(pipeline.database, assets, pipeline.now()))

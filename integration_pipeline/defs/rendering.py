@@ -15,7 +15,7 @@ NAMED = 20
 
 NOTHING_DUE = "No enabled connection of this tenant asks for this, so there was nothing to sync."
 
-_SPECIAL = re.compile(r"([\\`*_\[\]<>|~#])")
+_SPECIAL = re.compile(r"([\\`*\[\]<>|])")
 
 
 def cell(value: object) -> str:
@@ -58,7 +58,7 @@ def metadata(lines: Sequence[Line]) -> dict[str, dg.MetadataValue]:
     if not lines:
         return {"note": dg.MetadataValue.text(NOTHING_DUE), "systems_due": dg.MetadataValue.int(0)}
     shown: dict[str, dg.MetadataValue] = {
-        "status": dg.MetadataValue.text(worst(lines)),
+        "status": dg.MetadataValue.text(str(worst(lines))),
         "systems": dg.MetadataValue.md(systems_table(lines)),
         "systems_due": dg.MetadataValue.int(len(lines)),
     }

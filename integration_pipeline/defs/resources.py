@@ -16,7 +16,6 @@ from pydantic import Field
 
 from integration_pipeline.errors import UsageError
 from integration_pipeline.model import Connection, System
-from integration_pipeline.settings import DAGSTER_DATABASE_URL
 
 if TYPE_CHECKING:  # loading the definitions must not load the clients and the database's driver
     from integration_pipeline.pipeline import Pipeline
@@ -44,8 +43,9 @@ class ProviderResource(dg.ConfigurableResource[None]):
         from integration_pipeline import registry  # noqa: PLC0415 - loads the provider
 
         provider = registry.provider(self.system)
-        urls = {provider.api.variable: self.base_url, provider.token.variable: self.token_url}
-        return {variable: url for variable, url in urls.items() if url is not None}
+        # Slack has one endpoint for both, and base_url is the name by which it is meant.
+        urls = ((provider.token.variable, self.token_url), (provider.api.variable, self.base_url))
+        return {variable: url for variable, url in urls if url is not None}
 
     def limited(self, connection: Connection) -> Connection:
         """The connection under this resource's ceilings."""
@@ -91,7 +91,7 @@ class DatabaseResource(dg.ConfigurableResource[None]):
         """
         from integration_pipeline import pipeline, settings  # noqa: PLC0415 - loads clients and driver
 
-        with _readable(), pipeline.open_database(settings.load(_environment(), pipeline.endpoints())) as database:
+        with _readable(), pipeline.open_database(settings.load(os.environ, pipeline.endpoints())) as database:
             yield database
 
     @contextmanager
@@ -102,7 +102,7 @@ class DatabaseResource(dg.ConfigurableResource[None]):
         """
         from integration_pipeline import pipeline  # noqa: PLC0415 - loads clients and driver
 
-        environment = _environment()
+        environment = dict(os.environ)
         for provider in providers:
             environment.update(provider.environment())
         with _readable(), pipeline.open_pipeline(environment) as opened:
@@ -114,11 +114,6 @@ def _limited(providers: Sequence[ProviderResource], connection: Connection) -> C
     for provider in providers:
         connection = provider.limited(connection)
     return connection
-
-
-def _environment() -> dict[str, str]:
-    """The process's own, without Dagster's storage: its URL names a driver, and is none of the pipeline's business."""
-    return {name: value for name, value in os.environ.items() if name != DAGSTER_DATABASE_URL}
 
 
 @contextmanager

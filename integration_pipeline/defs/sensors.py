@@ -74,7 +74,9 @@ def tenants_in_step(context: dg.SensorEvaluationContext, database: DatabaseResou
     )
 
 
-def news(database: "Database", cursor: Cursor, now: dt.datetime) -> tuple[list[Event], Cursor]:
+def news(
+    database: "Database", cursor: Cursor, now: dt.datetime, *, limit: int = ROWS_AT_ONCE
+) -> tuple[list[Event], Cursor]:
     """What ended without Dagster since the cursor: the partitions it brought in step, and the checks as they are now.
 
     A tenant's partition is in step only when all of its systems are; one that failed cannot be turned red from here,
@@ -83,7 +85,7 @@ def news(database: "Database", cursor: Cursor, now: dt.datetime) -> tuple[list[E
     from integration_pipeline.defs import standing  # noqa: PLC0415 - loads the database's driver
 
     position = {"ended": cursor.ended, "sync_id": cursor.sync_id}
-    ended = standing.unseen(database, **position, before=now - SETTLED_AFTER, limit=ROWS_AT_ONCE)
+    ended = standing.unseen(database, **position, before=now - SETTLED_AFTER, limit=limit)
     if not ended:
         return [], cursor
     touched = {(each.tenant_id, each.sync_type) for each in ended}

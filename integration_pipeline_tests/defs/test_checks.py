@@ -1,0 +1,69 @@
+import datetime as dt
+
+from integration_pipeline.defs import checks
+from integration_pipeline.defs.lines import MAPPINGS, SYNC_TYPES, Coverage, Token
+from integration_pipeline_tests import builders
+from integration_pipeline_tests.defs.conftest import Stage
+
+NOW = dt.datetime(2026, 11, 22, 6, tzinfo=dt.UTC)
+
+
+def test_every_check_is_evaluated_at_the_end_of_a_run(stage: Stage) -> None:
+    stage.materialize()
+    for asset in SYNC_TYPES:
+        assert stage.checks(asset).keys() == {spec.name for spec in checks.specs() if spec.asset_key.path == [asset]}
+
+
+def test_a_failed_tenant_is_named_with_its_reason(stage: Stage) -> None:
+    stage.materialize()
+    found = stage.checks("external_teams")["no_failed_syncs"]
+
+    assert not found.passed
+    assert found.description == "1 of 4 connections are FAILED"
+    assert "| beta | SLACK | " in str(found.metadata["named"].value)
+    assert "AUTH_ERROR" in str(found.metadata["named"].value)
+
+
+def test_checks_speak_of_all_tenants_whoever_ran_last(stage: Stage) -> None:
+    stage.materialize("beta")
+    stage.materialize("gamma")
+    assert not stage.checks("external_users")["no_failed_syncs"].passed
+    assert "2 of 4" in str(stage.checks("external_users")["fresh"].description)
+
+
+def test_unmatched_accounts_are_counted_by_connection(stage: Stage) -> None:
+    stage.execute("DELETE FROM internal_users WHERE tenant_id = 'alpha'")
+    stage.materialize("alpha", "beta", "gamma")
+    found = stage.checks(MAPPINGS)["mapping_coverage"]
+
+    assert "| alpha | SLACK | 6 | 0 | 0 | 0% |" in str(found.metadata["named"].value)
+    assert found.description == "1 of 3 connections have accounts in ERROR or less than 80% matched"
+    assert (found.metadata["active"].value, found.metadata["matched"].value) == (18, 12)
+
+
+def test_accounts_in_error_are_worth_a_look() -> None:
+    well = Coverage("a", builders.SLACK, active=100, matched=100, in_error=0)
+    assert checks.coverage([well]).passed
+    assert not checks.coverage([well._replace(matched=99, in_error=1)]).passed
+    assert checks.coverage([well._replace(active=0, matched=0)]).passed
+
+
+def test_a_token_that_only_a_person_can_replace_is_named_in_time(stage: Stage) -> None:
+    stage.execute(
+        "UPDATE external_system_connections SET client_secret = NULL, refresh_token = NULL, "
+        "token_expires_at = now() + interval '6 days' WHERE tenant_id = 'alpha'"
+    )
+    stage.execute(
+        "UPDATE external_system_connections SET token_expires_at = now() + interval '1 hour' WHERE system_type = 'TEAMS'"
+    )
+    stage.materialize("alpha")
+    found = stage.checks("external_users")["tokens_last"]
+
+    assert found.description == "1 tokens need a person"
+    assert "| alpha | SLACK | ends " in str(found.metadata["named"].value)
+
+
+def test_a_renewal_that_was_cut_off_is_named() -> None:
+    found = checks.tokens([Token("alpha", builders.SLACK, None, NOW)])
+    assert "its renewal was cut off" in str(found.metadata["named"].value)
+    assert checks.tokens([]).passed
