@@ -8,7 +8,7 @@ WITH ran AS (
     WHERE
         h.started_at >= %(day)s::date::timestamp AT TIME ZONE 'Asia/Tokyo'
         AND h.started_at < (%(day)s::date + 1)::timestamp AT TIME ZONE 'Asia/Tokyo'
-    ORDER BY h.tenant_id, h.system_type, h.sync_type, h.started_at DESC, h.sync_id DESC
+    ORDER BY h.tenant_id ASC, h.system_type ASC, h.sync_type ASC, h.started_at DESC, h.sync_id DESC
 ),
 
 due AS (
@@ -17,9 +17,10 @@ due AS (
         c.system_type,
         t.sync_type
     FROM external_system_connections AS c
-    CROSS JOIN LATERAL (
-        VALUES ('USERS', c.sync_users), ('TEAMS', c.sync_teams), ('NOTIFICATIONS', c.sync_notifications)
-    ) AS t (sync_type, is_due)
+    CROSS JOIN
+        LATERAL (
+            VALUES ('USERS', c.sync_users), ('TEAMS', c.sync_teams), ('NOTIFICATIONS', c.sync_notifications)
+        ) AS t (sync_type, is_due)
     WHERE c.sync_enabled AND t.is_due
 )
 
