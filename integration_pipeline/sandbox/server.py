@@ -114,7 +114,7 @@ class Sandbox:
         config = uvicorn.Config(
             self.app,
             log_config=None,
-            log_level="critical",
+            log_level="error",
             access_log=False,
             proxy_headers=False,
             lifespan="off",

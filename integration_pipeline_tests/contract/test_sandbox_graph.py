@@ -277,6 +277,20 @@ def test_a_batch_of_more_than_twenty_is_refused(sandbox: Sandbox) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "BadRequest")
 
 
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"requests": [{"id": "1"}]}', b'{"requests": [1]}'])
+def test_a_malformed_batch_is_refused(sandbox: Sandbox, body: bytes) -> None:
+    url = sandbox.environment["INTEGRATION_PIPELINE_GRAPH_URL"] + "$batch"
+    answer = httpx.post(url, headers={"authorization": f"Bearer {token(sandbox)}"}, content=body, verify=TLS)
+
+    assert (answer.status_code, answer.json()["error"]["message"]) == (400, "Invalid batch payload format.")
+
+
+def test_one_user_is_found_by_id_or_upn(sandbox: Sandbox) -> None:
+    user = sandbox.world.workspace(TENANT, "TEAMS").users.rows()[1]
+
+    assert {get(sandbox, f"users/{name}?$select=id").json()["id"] for name in (user.id, user.login)} == {user.id}
+
+
 def test_parts_are_limited_one_by_one() -> None:
     with Sandbox(graph(limits=True, clock=lambda: 1_795_000_000.0)) as sandbox:
         team = sandbox.world.workspace(TENANT, "TEAMS").teams.rows("TEAM")[0]

@@ -168,6 +168,19 @@ def test_a_made_up_cursor_is_refused(sandbox: Sandbox) -> None:
         assert refusal.value.response["error"] == "invalid_cursor"
 
 
+def test_a_channels_members_come_in_pages(sandbox: Sandbox) -> None:
+    found = client(sandbox)
+    channels = sandbox.world.workspace(TENANT, "SLACK").teams.rows("CHANNEL")
+    public, hidden = channels[0], next(row for row in channels if row.visibility == "private" and not row.has_app)
+    pages = [page["members"] for page in found.conversations_members(channel=public.id, limit=2)]
+    with pytest.raises(SlackApiError) as refusal:
+        found.conversations_info(channel=hidden.id)
+
+    assert [member for page in pages for member in page] == list(public.member_ids)
+    assert found.conversations_info(channel=public.id)["channel"]["num_members"] == len(public.member_ids)
+    assert refusal.value.response["error"] == "channel_not_found"
+
+
 def test_user_groups_count_as_a_string_or_a_number(sandbox: Sandbox) -> None:
     found = client(sandbox)
     groups = found.usergroups_list(include_disabled=True, include_count=True, include_users=True)["usergroups"]

@@ -96,7 +96,10 @@ def _basic(call: Call) -> tuple[str, str]:
     """Client id and secret, from the Basic header or, as Slack also allows, from the form."""
     scheme, _, value = call.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic":
-        client_id, _, secret = base64.b64decode(value).decode().partition(":")
+        try:
+            client_id, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
+        except ValueError:
+            return "", ""
         return unquote(client_id), unquote(secret)
     args = arguments(call)
     return args.get("client_id", ""), args.get("client_secret", "")

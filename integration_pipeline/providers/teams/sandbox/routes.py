@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Callable
+from typing import Any
 
 from integration_pipeline.providers.teams.sandbox import auth, teams
 from integration_pipeline.providers.teams.sandbox.data import (
@@ -101,25 +102,29 @@ def subscriptions(call: Call) -> Reply:
     return collection(call, rows, lambda app: dict(subscription_row(app, application_id=application_id)))
 
 
+def _requests(call: Call) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(call.body)["requests"]
+    return found
+
+
 def batch(call: Call) -> Reply:
     """Up to twenty requests in one, each admitted, limited and answered alone; the answers come in another order."""
     try:
-        parts = json.loads(call.body)["requests"]
+        parts = [(part["id"], part["method"], part["url"], part.get("headers", {})) for part in _requests(call)]
     except (ValueError, KeyError, TypeError):
         return bad_request("Invalid batch payload format.")
     if len(parts) > _MOST_PARTS:
         return bad_request(f"Number of batch request steps exceeds the maximum value of {_MOST_PARTS}.")
-    if len({part["id"] for part in parts}) != len(parts):
+    if len({key for key, *_ in parts}) != len(parts):
         return bad_request("Request Id values must be unique within a batch.")
     answers = []
-    for part in reversed(parts):
-        headers = {name.lower(): value for name, value in part.get("headers", {}).items()}
-        reply = call.again(call, part["method"], part["url"], headers)
+    for key, method, url, headers in reversed(parts):
+        reply = call.again(call, method, url, {name.lower(): value for name, value in headers.items()})
         try:
             body = json.loads(reply.plain())
         except ValueError:
             body = base64.b64encode(reply.plain()).decode()
-        answers.append({"id": part["id"], "status": reply.status, "headers": dict(reply.headers), "body": body})
+        answers.append({"id": key, "status": reply.status, "headers": dict(reply.headers), "body": body})
     return json_reply({"responses": answers})
 
 
