@@ -1,4 +1,4 @@
--- What is stored of one connection, as identity and content hash: the night's first read, and on most nights the only one.
+-- What is stored of one connection, as identity and content hash: the night's first read, on most nights the only one.
 COPY (
     SELECT {identity}, content_hash
     FROM {table}
