@@ -1,0 +1,18 @@
+-- name: Active users
+-- name_ja: 有効ユーザー数
+-- unit: count
+-- meaning: Accounts in use at the provider, bots aside, as last read; unknown until all of them were read once.
+-- kind: present
+-- per: system
+SELECT
+    c.system_type,
+    count(u.external_user_id)
+FROM external_system_connections AS c
+LEFT JOIN external_users AS u
+    ON c.tenant_id = u.tenant_id AND c.system_type = u.system_type AND u.is_active
+WHERE
+    c.tenant_id = %(tenant_id)s
+    AND c.sync_enabled
+    AND c.sync_users
+    AND c.users_listed_at IS NOT NULL
+GROUP BY c.system_type
