@@ -4,7 +4,7 @@
 --
 -- Reasons that hold for every table:
 -- * tenant_id stands first in every key, and row-level security shows a session only the tenant named in
---   app.tenant_id. A setting that was never made reads as NULL, one that fell back after SET LOCAL as '': no tenant is ''.
+--   app.tenant_id. A setting that was never made reads as NULL, one that fell back after SET LOCAL as '': no tenant's.
 -- * The pipeline works as integration_pipeline_worker, which neither owns the tables nor bypasses the policies, also
 --   where the login itself is a superuser (the embedded database). Operators' listings across tenants use
 --   integration_pipeline_operator, which reads what lists show and imports what files bring.
@@ -31,7 +31,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- Time-ordered ids (RFC 9562, version 7): new rows append to the end of their index. PostgreSQL has uuidv7() from 18 on.
+-- Time-ordered ids (RFC 9562, version 7): new rows append to the end of their index. PostgreSQL 18 has uuidv7(), 15 not.
 CREATE FUNCTION new_id() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
     SELECT encode(
         set_bit(set_bit(
