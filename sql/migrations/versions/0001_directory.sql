@@ -31,7 +31,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- Time-ordered ids (RFC 9562, version 7): new rows append to the end of their index. PostgreSQL 18 has uuidv7(), 15 not.
+-- Time-ordered ids (RFC 9562, version 7): new rows append to the end of their index. PostgreSQL 15 has no uuidv7().
 CREATE FUNCTION new_id() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
     SELECT encode(
         set_bit(set_bit(
