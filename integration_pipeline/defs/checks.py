@@ -6,7 +6,7 @@ bad exactly when nothing runs.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -32,6 +32,9 @@ TOKEN_WARNING = dt.timedelta(days=7)
 
 REFRESH_CUT_OFF_AFTER = dt.timedelta(hours=1)
 """How long a renewal may have been under way; it takes seconds."""
+
+NAMED = 100
+"""How many rows a check's table has: events are kept for ever."""
 
 COVERAGE_FLOOR = 0.8
 """The share of active accounts below which a connection's matching is worth a look."""
@@ -71,6 +74,23 @@ def evaluate(database: "Database", assets: Iterable[str], now: dt.datetime) -> I
         yield tokens(standing.tokens(database, ends_before=ends_before, cut_off_before=cut_off_before))
     if MAPPINGS in chosen:
         yield coverage(standing.coverage(database))
+
+
+def results(
+    database: "Database", chosen: Collection[dg.AssetCheckKey], now: dt.datetime
+) -> Iterator[dg.AssetCheckResult]:
+    """The same as a step's results: those of the checks chosen."""
+    assets = {key.asset_key.to_user_string() for key in chosen}
+    for each in evaluate(database, assets, now):
+        if each.asset_check_key in chosen:
+            yield dg.AssetCheckResult(
+                passed=each.passed,
+                asset_key=each.asset_key,
+                check_name=each.check_name,
+                severity=each.severity,
+                description=each.description,
+                metadata=each.metadata,
+            )
 
 
 def freshness(asset: str, lines: Sequence[Line], now: dt.datetime) -> dg.AssetCheckEvaluation:
@@ -138,15 +158,15 @@ def _evaluation(
     description: str,
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN,
 ) -> dg.AssetCheckEvaluation:
-    """Passed when there is nothing to name."""
-    named = {"named": dg.MetadataValue.md(rendering.table(head, rows))} if rows else {}
+    """Passed when there is nothing to name. The first of those to name are; the description counts them all."""
+    named = {"named": rendering.records(head, rows[:NAMED])} if rows else {}
     return dg.AssetCheckEvaluation(
         asset_key=dg.AssetKey(asset),
         check_name=check,
         passed=not rows,
         severity=severity,
         description=description,
-        metadata={**named, **rendering.numbers({"count": len(rows)})},
+        metadata={**rendering.numbers({"count": len(rows)}), **named},
     )
 
 

@@ -6,7 +6,7 @@ goes with the users' sync, which matches; selected without ``external_users`` it
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import Field
@@ -102,21 +102,21 @@ def sync_directory(
     teams: TeamsResource,
     slack: SlackResource,
     line_works: LineWorksResource,
-) -> Iterator[Any]:
+) -> Iterator[dg.AssetCheckResult]:
     """Sync the run's partitions in one step."""
     from integration_pipeline.defs import batches  # noqa: PLC0415 - loads the clients and the database's driver
 
-    # Every look at partition_keys reads them from Dagster's storage.
-    tenant_ids = tuple(context.partition_keys)
     assets = sorted(key.to_user_string() for key in context.selected_asset_keys)
     types = tuple(sync_type for asset, sync_type in SYNCED.items() if asset in assets)
+    # Every look at partition_keys reads them from Dagster's storage. Checks executed by themselves come without any.
+    tenant_ids = tuple(context.partition_keys) if assets else ()
     tally = events.Tally(context.op_execution_context, config.dry_run)
     events.pool_sessions(context.instance)
-    with database.open_pipeline(teams, slack, line_works) as pipeline:
-        request = config.request(batches.existing(pipeline, tenant_ids, context.log), types, context.run.run_id)
-        batches.sync_assets(pipeline, request, assets, tally, at_once=database.connections_at_once)
+    with events.detail(), database.open_pipeline(teams, slack, line_works) as pipeline:
+        if assets:
+            request = config.request(batches.existing(pipeline, tenant_ids, context.log), types, context.run.run_id)
+            batches.sync_assets(pipeline, request, assets, tally, at_once=database.connections_at_once)
         if not config.dry_run:
-            tally.check(checks.evaluate(pipeline.database, assets, pipeline.now()))
+            yield from checks.results(pipeline.database, context.selected_asset_check_keys, pipeline.now())
+    # An output would be a materialization of the whole range: there is none.
     tally.conclude()
-    # An output would be a materialization of the whole range: there is none, and only a generator may yield none.
-    yield from ()

@@ -34,7 +34,7 @@ def sync_failed(
     from integration_pipeline.defs import retrying  # noqa: PLC0415 - loads the clients and the database's driver
 
     events.pool_sessions(context.instance)
-    with database.open_pipeline(teams, slack, line_works) as pipeline:
+    with events.detail(), database.open_pipeline(teams, slack, line_works) as pipeline:
         tally = events.Tally(context)
         retrying.retry(pipeline, tally, config.tenant_ids or None, at_once=database.connections_at_once)
     tally.conclude()

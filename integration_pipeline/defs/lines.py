@@ -1,10 +1,11 @@
 """What is shown of connections: a sync's result (just ended, or as the history tells), a token's end, a coverage."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from integration_pipeline.model import Counts, Outcome, Status, SyncType, System
+from integration_pipeline.registry import FOLDERS
 
 RUNNING = "RUNNING"
 BUSY = "BUSY"
@@ -90,6 +91,12 @@ class Coverage(NamedTuple):
     def share(self) -> float:
         """1 for a connection without active accounts: nobody is left unmatched."""
         return self.matched / self.active if self.active else 1.0
+
+
+def in_order(lines: Iterable[Line]) -> list[Line]:
+    """By system, in the order in which people are used to see them; syncs end in any."""
+    order = {system: number for number, system in enumerate(FOLDERS)}
+    return sorted(lines, key=lambda line: order.get(line.system, -1))
 
 
 def of_outcome(outcome: Outcome) -> Line:

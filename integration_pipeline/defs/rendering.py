@@ -30,8 +30,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def systems_table(lines: Sequence[Line]) -> str:
-    """One tenant's systems, each with how its sync went."""
-    head = ["system", "status", *COUNTS, "API calls", "seconds", "error"]
+    """One tenant's systems, each with how its sync went; below, why one is not SUCCESS: in a column it would not be read."""
+    head = ["system", "status", *COUNTS, "API calls", "seconds"]
     rows = [
         [
             line.system,
@@ -39,11 +39,11 @@ def systems_table(lines: Sequence[Line]) -> str:
             *(getattr(line.counts, name) for name in COUNTS),
             line.api_calls,
             f"{line.seconds:.1f}",
-            reason(line),
         ]
         for line in lines
     ]
-    return table(head, rows)
+    reasons = [f"- {line.system}: {cell(reason(line))}" for line in lines if reason(line)]
+    return "\n".join([table(head, rows), *(["", *reasons] if reasons else [])])
 
 
 def reason(line: Line) -> str:
@@ -101,28 +101,20 @@ def failures(lines: Iterable[Line]) -> str:
 
 def failures_table(lines: Iterable[Line]) -> dg.TableMetadataValue:
     """The same as a table, whole."""
-    columns = ("tenant", "system", "type", "error_type", "message", "remedy")
-    records = [
-        dg.TableRecord(
-            dict(
-                zip(
-                    columns,
-                    (
-                        line.tenant_id,
-                        line.system,
-                        str(line.sync_type),
-                        line.error_type or line.status,
-                        line.error_message or "",
-                        line.remedy or "",
-                    ),
-                    strict=True,
-                )
-            )
-        )
+    rows = [
+        (line.tenant_id, line.system, line.sync_type, line.error_type or line.status, line.error_message, line.remedy)
         for line in lines
     ]
-    schema = dg.TableSchema(columns=[dg.TableColumn(name) for name in columns])
-    return dg.MetadataValue.table(records, schema=schema)
+    return records(("tenant", "system", "type", "error_type", "message", "remedy"), rows)
+
+
+def records(head: Sequence[str], rows: Iterable[Sequence[object]]) -> dg.TableMetadataValue:
+    """A table that the UI shows where it stands, with plain text in its cells."""
+    found = [
+        dg.TableRecord({name: "" if value is None else str(value) for name, value in zip(head, row, strict=True)})
+        for row in rows
+    ]
+    return dg.MetadataValue.table(found, schema=dg.TableSchema(columns=[dg.TableColumn(name) for name in head]))
 
 
 def coverage(found: Sequence[Coverage]) -> dict[str, dg.MetadataValue]:

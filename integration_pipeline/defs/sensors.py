@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import dagster as dg
 
 from integration_pipeline.defs import checks, rendering
-from integration_pipeline.defs.lines import SYNC_TYPES, SYNCED
+from integration_pipeline.defs.lines import SYNC_TYPES, SYNCED, in_order
 from integration_pipeline.defs.partitions import TENANTS, difference, is_usable
 from integration_pipeline.defs.resources import DatabaseResource
 
@@ -92,7 +92,7 @@ def news(
     lines = standing.lines(database, {tenant_id for tenant_id, _ in touched})
     events: list[Event] = []
     for tenant_id, sync_type in sorted(touched):
-        own = [line for line in lines if (line.tenant_id, line.sync_type) == (tenant_id, sync_type)]
+        own = in_order(line for line in lines if (line.tenant_id, line.sync_type) == (tenant_id, sync_type))
         is_news = any(line.run_id is None for line in own)
         if is_usable(tenant_id) and is_news and all(line.is_good for line in own):
             shown = {**rendering.metadata(own), "synced_by": dg.MetadataValue.text("command line")}

@@ -141,6 +141,14 @@ class Stage:
         }
 
 
+def named(evaluation: dg.AssetCheckEvaluation) -> list[list[str]]:
+    """The rows of a check's table."""
+    table = evaluation.metadata["named"]
+    assert isinstance(table, dg.TableMetadataValue)
+    columns = [column.name for column in table.schema.columns]
+    return [[str(record.data[column]) for column in columns] for record in table.records]
+
+
 def failure(result: dg.ExecuteInProcessResult) -> UserFailureData:
     """What the run's one step says of why it failed."""
     (event,) = [event for event in result.all_events if event.is_step_failure]

@@ -1,9 +1,13 @@
 import datetime as dt
 
+import dagster as dg
+
+from integration_pipeline.definitions import defs
 from integration_pipeline.defs import checks
+from integration_pipeline.defs.directory import sync_directory
 from integration_pipeline.defs.lines import MAPPINGS, SYNC_TYPES, Coverage, Token
 from integration_pipeline_tests import builders
-from integration_pipeline_tests.defs.conftest import Stage
+from integration_pipeline_tests.defs.conftest import Stage, named
 
 NOW = dt.datetime(2026, 11, 22, 6, tzinfo=dt.UTC)
 
@@ -14,14 +18,32 @@ def test_every_check_is_evaluated_at_the_end_of_a_run(stage: Stage) -> None:
         assert stage.checks(asset).keys() == {spec.name for spec in checks.specs() if spec.asset_key.path == [asset]}
 
 
+def test_checks_can_be_executed_by_themselves(stage: Stage) -> None:
+    stage.materialize("alpha")
+    asked = stage.night.sandbox.requests.count()
+    key = dg.AssetCheckKey(dg.AssetKey("external_users"), "fresh")
+
+    result = dg.materialize(
+        [sync_directory],
+        selection=dg.AssetSelection.checks(key),
+        resources=defs.resources,
+        instance=stage.instance,
+        raise_on_error=False,
+    )
+    assert result.success
+    assert [each.asset_check_key for each in result.get_asset_check_evaluations()] == [key]
+    assert stage.night.sandbox.requests.count() == asked
+
+
 def test_a_failed_tenant_is_named_with_its_reason(stage: Stage) -> None:
     stage.materialize()
     found = stage.checks("external_teams")["no_failed_syncs"]
 
     assert not found.passed
     assert found.description == "1 of 4 connections are FAILED"
-    assert "| beta | SLACK | " in str(found.metadata["named"].value)
-    assert "AUTH_ERROR" in str(found.metadata["named"].value)
+    ((tenant, system, _, reason),) = named(found)
+    assert (tenant, system) == ("beta", "SLACK")
+    assert reason.startswith("AUTH_ERROR: ")
 
 
 def test_checks_speak_of_all_tenants_whoever_ran_last(stage: Stage) -> None:
@@ -36,7 +58,7 @@ def test_unmatched_accounts_are_counted_by_connection(stage: Stage) -> None:
     stage.materialize("alpha", "beta", "gamma")
     found = stage.checks(MAPPINGS)["mapping_coverage"]
 
-    assert "| alpha | SLACK | 6 | 0 | 0 | 0% |" in str(found.metadata["named"].value)
+    assert named(found) == [["alpha", "SLACK", "6", "0", "0", "0%"]]
     assert found.description == "1 of 3 connections have accounts in ERROR or less than 80% matched"
     assert (found.metadata["active"].value, found.metadata["matched"].value) == (18, 12)
 
@@ -60,10 +82,17 @@ def test_a_token_that_only_a_person_can_replace_is_named_in_time(stage: Stage) -
     found = stage.checks("external_users")["tokens_last"]
 
     assert found.description == "1 tokens need a person"
-    assert "| alpha | SLACK | ends " in str(found.metadata["named"].value)
+    ((tenant, system, what, _),) = named(found)
+    assert (tenant, system, what[:5]) == ("alpha", "SLACK", "ends ")
 
 
 def test_a_renewal_that_was_cut_off_is_named() -> None:
     found = checks.tokens([Token("alpha", builders.SLACK, None, NOW)])
-    assert "its renewal was cut off" in str(found.metadata["named"].value)
+    assert named(found)[0][2] == "its renewal was cut off"
     assert checks.tokens([]).passed
+
+
+def test_a_long_list_is_counted_whole_and_named_in_part() -> None:
+    found = checks.tokens([Token(f"t{number}", builders.SLACK, NOW, None) for number in range(150)])
+    assert len(named(found)) == checks.NAMED
+    assert found.description == "150 tokens need a person"

@@ -7,7 +7,7 @@ import pytest
 from integration_pipeline.model import SyncType
 from integration_pipeline.store import connections
 from integration_pipeline_tests import builders
-from integration_pipeline_tests.defs.conftest import Stage, failure
+from integration_pipeline_tests.defs.conftest import Stage, failure, named
 
 ASSETS = ("external_users", "external_teams", "notification_settings", "user_mappings")
 
@@ -40,6 +40,17 @@ def test_the_reason_can_be_read(stage: Stage) -> None:
     assert [record.data["type"] for record in table.records] == ["USERS", "TEAMS", "NOTIFICATIONS"]
     assert {record.data["error_type"] for record in table.records} == {"AUTH_ERROR"}
     assert all(record.data["remedy"] for record in table.records)
+
+
+def test_the_reason_stands_beside_the_red_partition_too(stage: Stage) -> None:
+    stage.materialize("beta")
+
+    seen = stage.observed("external_users")
+    assert seen.keys() == {"beta"}
+    shown = str(seen["beta"].metadata["systems"].value)
+    assert "| TEAMS | SUCCESS |" in shown
+    assert "| SLACK | FAILED |" in shown
+    assert "- SLACK: AUTH_ERROR: " in shown
 
 
 def test_a_tenants_other_system_is_synced_although_one_is_broken(stage: Stage) -> None:
@@ -166,7 +177,7 @@ def test_a_partial_sync_is_green_with_a_warning(stage: Stage) -> None:
     checks = stage.checks("external_users")
     assert not checks["no_partial_syncs"].passed
     assert checks["no_partial_syncs"].severity is dg.AssetCheckSeverity.WARN
-    assert "| alpha | SLACK |" in str(checks["no_partial_syncs"].metadata["named"].value)
+    assert [row[:2] for row in named(checks["no_partial_syncs"])] == [["alpha", "SLACK"]]
     assert stage.checks("external_teams")["no_partial_syncs"].passed
 
 

@@ -27,13 +27,16 @@ def line(**changes: Any) -> Line:
     )
 
 
-def test_a_table_has_a_row_per_system() -> None:
-    table = rendering.systems_table([line(), line(system=builders.TEAMS, status=Status.PARTIAL, error_type="HELD")])
+def test_a_table_has_a_row_per_system_and_the_reasons_below() -> None:
+    held = {"status": Status.PARTIAL, "error_type": "HELD", "error_message": "12 of 40", "remedy": "Look."}
+    table = rendering.systems_table([line(), line(system=builders.TEAMS, **held)])
     assert table.splitlines() == [
-        "| system | status | processed | created | updated | deleted | unchanged | rejected | API calls | seconds | error |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-        "| SLACK | SUCCESS | 15 | 1 | 2 | 3 | 4 | 5 | 7 | 1.2 |  |",
-        "| TEAMS | PARTIAL | 15 | 1 | 2 | 3 | 4 | 5 | 7 | 1.2 | HELD |",
+        "| system | status | processed | created | updated | deleted | unchanged | rejected | API calls | seconds |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| SLACK | SUCCESS | 15 | 1 | 2 | 3 | 4 | 5 | 7 | 1.2 |",
+        "| TEAMS | PARTIAL | 15 | 1 | 2 | 3 | 4 | 5 | 7 | 1.2 |",
+        "",
+        "- TEAMS: HELD: 12 of 40. Look.",
     ]
 
 
