@@ -82,6 +82,7 @@ class Diff:
     rows: dict[str, int] = field(default_factory=dict)
     """listing → how many rows it held, rejected ones included."""
     _numbers: dict[str, int] = field(default_factory=dict)
+    _rejected: set[str] = field(default_factory=set)
 
     def feed(self, listing: str, page: Page) -> Iterator[Change]:
         """Compare one page; yields what differs. To be consumed to its end.
@@ -89,7 +90,7 @@ class Diff:
         An id that comes twice counts once, as it came first. Twice on different pages of one listing means that the
         paging shifted under the walk, so another row may have been skipped: the listing proves nothing any more.
         """
-        number = -1 - self._numbers.setdefault(listing, len(self._numbers))
+        number = self._number(listing)
         self.rows[listing] = self.rows.get(listing, 0) + len(page.records) + len(page.rejected)
         on_page: set[str] = set()
         for raw in page.records:
@@ -101,8 +102,7 @@ class Diff:
             name = identity(record.kind, record.key, by_kind=self.by_kind)
             before = self.stored.get(name)
             if before is not None and before < 0:
-                if before == number and name not in on_page:
-                    self.unproven[listing] = "an id came twice on different pages"
+                self._came_again(listing, name, on_page)
                 continue
             on_page.add(name)
             try:
@@ -111,7 +111,7 @@ class Diff:
             except UnicodeEncodeError:
                 problem = "text: is not valid Unicode"
             if problem:
-                self.reject(listing, Rejection(record.key, record.kind, problem))
+                self._reject(listing, Rejection(record.key, record.kind, problem), on_page)
                 continue
             change = self._compare(record, listing, before, after)
             if before is not None or change:
@@ -119,7 +119,7 @@ class Diff:
             if change:
                 yield change
         for rejection in page.rejected:
-            self.reject(listing, rejection)
+            self._reject(listing, rejection, on_page)
 
     def _compare(self, record: Record, listing: str, before: int | None, after: int) -> Change | None:
         if before is None:
@@ -138,17 +138,40 @@ class Diff:
             self.counts.updated += 1
         return Change(record, listing, after, is_new=False, deactivates=deactivates)
 
-    def reject(self, listing: str, rejection: Rejection) -> None:
+    def _reject(self, listing: str, rejection: Rejection, on_page: set[str]) -> None:
         """Count a record that cannot be read. With a readable id it was seen; without one it may be any stored row."""
-        self.counts.rejected += 1
-        if not rejection.key or not _is_text(rejection.key):
-            self.rejections.append(rejection._replace(key=None))
+        key, message = ((text or "").replace("\x00", "") for text in (rejection.key, rejection.message))
+        rejection = Rejection(key if _is_text(key) else None, rejection.kind, message)
+        if rejection.key is None:
             self.unproven[listing] = "a record without a readable id"
-            return
+        else:
+            name = identity(rejection.kind, rejection.key, by_kind=self.by_kind)
+            if self.has_seen(name):
+                self._came_again(listing, name, on_page)
+                return
+            on_page.add(name)
+            self._rejected.add(name)
+            self.stored[name] = self._number(listing)
+        self.counts.rejected += 1
         self.rejections.append(rejection)
-        name = identity(rejection.kind, rejection.key, by_kind=self.by_kind)
-        if self.stored.get(name, -1) >= 0:
-            self.stored[name] = -1 - self._numbers.setdefault(listing, len(self._numbers))
+
+    def _came_again(self, listing: str, name: str, on_page: set[str]) -> None:
+        if self.stored[name] == self._number(listing) and name not in on_page:
+            self.unproven[listing] = "an id came twice on different pages"
+
+    def _number(self, listing: str) -> int:
+        """What notes in ``stored`` that a row was seen in this listing."""
+        return -1 - self._numbers.setdefault(listing, len(self._numbers))
+
+    def rematched(self, name: str) -> None:
+        """Count a mapping that changed alone: an update, of an account that else would be unchanged (requirement A5).
+
+        An account that could not be read has its count already.
+        """
+        if name in self._rejected:
+            return
+        self.counts.updated += 1
+        self.counts.unchanged -= self.has_seen(name)
 
     def unseen(self) -> list[str]:
         """Identities of the active rows that no page held."""

@@ -70,10 +70,13 @@ class Walk:
     def may_prove_absent(self, listing: str, unproven: Mapping[str, str]) -> bool:
         """Whether a row under this listing is gone when nobody saw it.
 
-        A listing that was never opened has lost its parent: gone with it, if the main listing is proven.
+        A listing that was never opened has lost its parent: gone with it, if the main listing is proven. Where none is
+        the main one, its rows may have moved to any other, so that every other must be proven.
         """
         if listing in self.complete:
             return listing not in unproven
+        if not self.main:
+            return not (self.unread or self.silent or unproven)
         return not (listing in self.unread or listing in self.silent or self.main & unproven.keys())
 
 
@@ -191,6 +194,8 @@ def _read(attempt: Attempt, provider: Provider, spool: Spool) -> Plan:
         generation = staging.generation(cursor, connection)
         diff = Diff(staging.stored(cursor, target, connection), by_kind=target.by_kind)
     walk = _walk(attempt, provider, diff, spool)
+    if diff.unproven:
+        attempt.session.memo.clear()  # nor does what it fetched for other types count as whole
     absent, objections = _removals(attempt, diff, walk)
     if objections:
         diff.hold()
@@ -239,12 +244,13 @@ def _removals(attempt: Attempt, diff: Diff, walk: Walk) -> tuple[list[Absence], 
     lost, active = Counter(absence.kind for absence in absent), Counter[str]()
     for _, kind, count in census:
         active[kind] += count
+    # No listing at all is as good as an empty one that is often empty: suspect when nothing of the kind is left.
+    always_filled = walk.complete - walk.often_empty
     emptied = {
         absence.listing
         for absence in absent
-        if absence.listing in walk.complete
-        and not diff.rows.get(absence.listing)
-        and (absence.listing not in walk.often_empty or lost[absence.kind] == active[absence.kind])
+        if not diff.rows.get(absence.listing)
+        and (absence.listing in always_filled or lost[absence.kind] == active[absence.kind])
     }
     return absent, guard.objections(
         removals=lost + Counter(diff.deactivated), active=active, emptied=sorted(emptied), limits=_limits(connection)
@@ -276,7 +282,8 @@ def _commit(attempt: Attempt, plan: Plan, spool: Spool) -> Outcome:
     with attempt.run.database.transaction(session.connection.tenant_id) as cursor:
         has_rows = any(True for _ in spool.rows(is_held=plan.is_held))
         rematched = staging.apply(cursor, task, spool.rows(is_held=plan.is_held), has_rows=has_rows)
-        _count_rematched(plan, rematched)
+        for account in rematched:
+            plan.diff.rematched(account)
         staging.record_problems(cursor, task, _problems(plan))
         outcome = attempt.outcome(*_verdict(plan))
         history.finish(cursor, outcome)
@@ -295,7 +302,8 @@ def _preview(attempt: Attempt, plan: Plan, spool: Spool) -> Outcome:
             rematched = []
             if changes or staging.people_moved(cursor, connection):
                 rematched = staging.planned_matches(cursor, connection, spool.rows(is_held=plan.is_held))
-        _count_rematched(plan, rematched)
+        for account in rematched:
+            plan.diff.rematched(account)
         changes += [PlannedChange("MATCH", "USER", account, None) for account in rematched]
     return attempt.outcome(*_verdict(plan), changes=changes[:LARGEST_PLAN])
 
@@ -304,12 +312,6 @@ def _planned_change(row: Row, target: Target) -> PlannedChange:
     action = "CREATE" if row.action == "C" else "DEACTIVATE" if row.deactivates else "UPDATE"
     name = row.values[4 + list(target.columns).index(target.name)]
     return PlannedChange(action, kind=row.values[1], key=row.values[0], name=name)
-
-
-def _count_rematched(plan: Plan, accounts: Sequence[str]) -> None:
-    """A mapping that changed alone is an update, of an account that else would count as unchanged (requirement A5)."""
-    plan.diff.counts.updated += len(accounts)
-    plan.diff.counts.unchanged -= sum(plan.diff.has_seen(account) for account in accounts)
 
 
 def _verdict(plan: Plan) -> tuple[Status, Counts, Kind | None, str | None, str | None]:

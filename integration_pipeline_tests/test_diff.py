@@ -122,6 +122,43 @@ def test_a_rejected_record_without_an_id_makes_its_listing_prove_nothing() -> No
     assert diff.rejections[0].key is None
 
 
+def test_a_rejected_record_on_two_pages_counts_once_and_shows_that_the_paging_shifted() -> None:
+    diff = Diff(stored(account("b")), by_kind=False)
+    bad = Rejection("a", "USER", "email: is no string")
+    feed(diff, Page([], [bad, bad]), Page([account("b")], []), Page([], [bad]))
+    assert (diff.counts.rejected, len(diff.rejections)) == (1, 1)
+    assert set(diff.unproven) == {LISTING}
+
+
+def test_a_record_that_is_good_on_one_page_and_rejected_on_another_counts_once() -> None:
+    diff = Diff({}, by_kind=False)
+    feed(diff, Page([account("a")], []), Page([], [Rejection("a", "USER", "email: is no string")]))
+    assert (diff.counts.created, diff.counts.rejected) == (1, 0)
+    assert set(diff.unproven) == {LISTING}
+
+
+def test_the_id_of_a_rejected_record_is_the_one_that_is_stored_without_u0000() -> None:
+    diff = Diff(stored(account("a")), by_kind=False)
+    feed(diff, Page([], [Rejection("a\x00", "USER", "na\x00me: is no string")]))
+    assert diff.unseen() == []
+    assert diff.rejections == [Rejection("a", "USER", "name: is no string")]
+
+
+def test_a_mapping_that_changed_alone_is_an_update_of_an_account_that_else_is_unchanged() -> None:
+    diff = Diff(stored(account("a"), account("left")), by_kind=False)
+    feed(diff, *pages(account("a")))
+    diff.rematched("a")
+    diff.rematched("left")
+    assert (diff.counts.updated, diff.counts.unchanged, diff.counts.processed) == (2, 0, 2)
+
+
+def test_a_rejected_account_whose_mapping_changed_stays_counted_as_rejected() -> None:
+    diff = Diff(stored(account("a")), by_kind=False)
+    feed(diff, Page([], [Rejection("a", "USER", "email: is no string")]))
+    diff.rematched("a")
+    assert (diff.counts.updated, diff.counts.unchanged, diff.counts.processed) == (0, 0, 1)
+
+
 def test_an_id_over_512_bytes_is_rejected_and_one_of_512_is_not() -> None:
     diff = Diff({}, by_kind=False)
     feed(diff, Page([account("あ" * 171), account("a" * 512)], []))

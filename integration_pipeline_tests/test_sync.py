@@ -1,0 +1,95 @@
+"""What a walk proves, and what the line makes of it, in whole nights against the sandbox."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from integration_pipeline.errors import ProviderFault
+from integration_pipeline.model import Outcome, Status, SyncType
+from integration_pipeline.sandbox.world import build
+from integration_pipeline.sync import Walk
+from integration_pipeline_tests.builders import LINE_WORKS, SLACK, TEAMS
+from integration_pipeline_tests.nights import Nights, nights
+
+TENANT = "tenant-0001"
+BROKEN = ProviderFault("down")
+
+
+def of_type(night: Nights, **request: Any) -> dict[SyncType, Outcome]:
+    return {sync_type: outcome for (_, _, sync_type), outcome in night.run(**request).items()}
+
+
+def active(night: Nights, table: str) -> list[tuple[Any, ...]]:
+    return night.rows(f"SELECT kind, count(*) FROM {table} WHERE is_active GROUP BY kind ORDER BY kind")
+
+
+def test_a_listing_read_to_its_end_proves_what_it_did_not_hold_unless_it_is_in_doubt() -> None:
+    walk = Walk(complete={"users"})
+    assert walk.may_prove_absent("users", {})
+    assert not walk.may_prove_absent("users", {"users": "a record without a readable id"})
+
+
+def test_a_listing_that_lost_its_parent_is_gone_if_the_parents_are_proven() -> None:
+    walk = Walk(main={"teams"}, complete={"teams"}, unread={"channels:b": BROKEN}, silent={"channels:c"})
+    assert walk.may_prove_absent("channels:a", {"channels:d": "an id came twice on different pages"})
+    assert not walk.may_prove_absent("channels:a", {"teams": "a record without a readable id"})
+    assert not walk.may_prove_absent("channels:b", {})
+    assert not walk.may_prove_absent("channels:c", {})
+
+
+def test_where_no_listing_is_the_main_one_every_listing_must_be_proven_before_one_that_is_not_there_is_gone() -> None:
+    assert Walk(complete={"users:1", "users:2"}).may_prove_absent("users", {})
+    assert not Walk(complete={"users:1"}, unread={"users:2": BROKEN}).may_prove_absent("users", {})
+    assert not Walk(complete={"users:1"}, silent={"users:2"}).may_prove_absent("users", {})
+    assert not Walk(complete={"users:1"}).may_prove_absent("users", {"users:1": "a record without a readable id"})
+
+
+def test_naming_the_domains_deactivates_nobody_on_a_night_when_one_cannot_be_read(environ: Mapping[str, str]) -> None:
+    with nights(environ, build(users=8, domains=2, systems=[LINE_WORKS], oddities=False)) as night:
+        with night.pipeline.database.operator() as cursor:
+            cursor.execute("UPDATE external_system_connections SET options = options - 'domain_ids'")
+        night.run(sync_types=(SyncType.USERS,))
+        before = active(night, "external_users")
+        assert before
+        night.import_world()
+        night.sandbox.faults.add("status", status=503, system=LINE_WORKS, route="GET /users", times=3)
+        outcome = of_type(night, sync_types=(SyncType.USERS,))[SyncType.USERS]
+        assert (outcome.status, outcome.error_type, outcome.counts.deleted) == (Status.PARTIAL, "INCOMPLETE", 0)
+        kept = night.rows("SELECT count(*) FROM external_users WHERE is_active AND listing = 'users'")
+        assert [("USER", *row) for row in kept] == before
+
+
+def test_a_tenant_whose_teams_read_empty_keeps_its_apps(environ: Mapping[str, str]) -> None:
+    with nights(environ, build(users=3, teams=3, apps=1, systems=[TEAMS], oddities=False)) as night:
+        night.run()
+        before = active(night, "notification_settings")
+        assert dict(before)["INSTALLED_APP"] <= 10
+        night.sandbox.faults.add("empty", system=TEAMS, route="GET /groups", times=None)
+        outcomes = of_type(night)
+        assert {outcomes[one].error_type for one in (SyncType.TEAMS, SyncType.NOTIFICATIONS)} == {"HELD"}
+        alone = of_type(night, sync_types=(SyncType.NOTIFICATIONS,))[SyncType.NOTIFICATIONS]
+        assert (alone.status, alone.error_type, alone.counts.deleted) == (Status.PARTIAL, "HELD", 0)
+        assert active(night, "notification_settings") == before
+
+
+def test_what_a_walk_in_doubt_remembered_is_asked_anew(environ: Mapping[str, str]) -> None:
+    with nights(environ, build(users=30, channels=3, apps=2, systems=[SLACK], oddities=False)) as night:
+        with night.pipeline.database.operator() as cursor:
+            cursor.execute("UPDATE external_system_connections SET options = '{\"page_size\": 20}'")
+        night.run()
+        before = active(night, "notification_settings")
+        night.sandbox.faults.add("duplicate_page", system=SLACK, route="users.list", nth=2)
+        outcomes = of_type(night)
+        assert outcomes[SyncType.USERS].error_type == "INCOMPLETE"
+        assert outcomes[SyncType.NOTIFICATIONS].status is Status.SUCCESS
+        assert active(night, "notification_settings") == before
+
+
+def test_a_rejected_account_whose_mapping_changes_is_counted_once(environ: Mapping[str, str]) -> None:
+    with nights(environ, build(users=1, channels=1, systems=[SLACK], oddities=False)) as night:
+        night.run(sync_types=(SyncType.USERS,))
+        with night.pipeline.database.operator() as cursor:
+            cursor.execute("UPDATE internal_users SET email = 'somebody.else@example.com'")
+        night.sandbox.faults.add("wrong_types", system=SLACK, route="users.list", fields={"name": [1]}, row=0)
+        counts = of_type(night, sync_types=(SyncType.USERS,))[SyncType.USERS].counts
+        assert counts.unchanged >= 0
+        assert counts.processed == counts.updated + counts.unchanged + counts.rejected == 1
