@@ -4,6 +4,7 @@ Nothing here reads, writes or decides; every other module speaks in these terms.
 """
 
 import datetime as dt
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -88,7 +89,20 @@ class Setting(NamedTuple):
     external_team_id: str | None
     name: str | None
     settings: str
-    """A JSON object, keys sorted, so that equal settings are equal text."""
+    """A JSON object, as :func:`as_json` writes it."""
+
+
+def as_json(facts: Mapping[str, Any]) -> str:
+    """A JSON object as it is stored: equal objects are equal text, and U+0000, which PostgreSQL cannot hold, is dropped."""
+    return json.dumps(_without_nul(facts), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def _without_nul(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\x00", "")
+    if isinstance(value, Mapping):
+        return {name: _without_nul(part) for name, part in value.items()}
+    return [_without_nul(part) for part in value] if isinstance(value, list) else value
 
 
 Record = User | Team | Setting

@@ -17,7 +17,7 @@ import psycopg
 
 from integration_pipeline.diff import GONE, Absence, Change
 from integration_pipeline.errors import Superseded
-from integration_pipeline.model import Connection, Setting, State, SyncType, Team, User
+from integration_pipeline.model import Connection, Setting, State, SyncType, Team, User, as_json
 from integration_pipeline.store import queries
 
 Cursor = psycopg.Cursor[Any]
@@ -202,7 +202,7 @@ def apply(cursor: Cursor, task: Apply, rows: Iterable[Row], *, has_rows: bool) -
 
 
 def _move(cursor: Cursor, task: Apply, parameters: Mapping[str, Any], *, matches: bool) -> bool:
-    workspace = task.workspace if task.workspace != task.connection.workspace else None
+    workspace = None if task.workspace is None else as_json(task.workspace)
     cursor.execute(
         queries.sql("sync/move"),
         {
@@ -210,7 +210,7 @@ def _move(cursor: Cursor, task: Apply, parameters: Mapping[str, Any], *, matches
             "generation": task.generation,
             "users_are_complete": task.users_are_complete,
             "matches": matches,
-            "workspace": None if workspace is None else json.dumps(workspace, ensure_ascii=False),
+            "workspace": None if workspace == as_json(task.connection.workspace) else workspace,
         },
     )
     row = cursor.fetchone()

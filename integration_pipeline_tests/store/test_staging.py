@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,7 +12,7 @@ from psycopg.rows import dict_row
 from integration_pipeline.crypto import Keyring
 from integration_pipeline.diff import GONE, Absence, Diff
 from integration_pipeline.errors import Superseded
-from integration_pipeline.model import Connection, Page, Record, Setting, State, SyncType, Team, User
+from integration_pipeline.model import Connection, Page, Record, Setting, State, SyncType, Team, User, as_json
 from integration_pipeline.store import staging
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.staging import TARGETS, Apply, Problem, Row, Spool, row_of, row_of_absence
@@ -143,6 +144,20 @@ def test_settings_are_stored_as_json(database: Database, connection: Connection)
     bot = Setting("B1", "BOT", State.ACTIVE, None, None, "通知ボット", '{"is_own":true}')
     night(database, connection, [bot], SyncType.NOTIFICATIONS)
     assert rows(database, "SELECT settings FROM notification_settings")[0]["settings"] == {"is_own": True}
+
+
+def test_u0000_in_settings_and_in_what_a_workspace_says_of_itself_is_dropped(
+    database: Database, connection: Connection
+) -> None:
+    said = {"name": "山\x00田", "of": ["a\x00", {"b": "\\u0000"}]}
+    bot = Setting("B1", "BOT", State.ACTIVE, None, None, "通知ボット", as_json(said))
+    night(database, connection, [bot], SyncType.NOTIFICATIONS)
+    kept = {"name": "山田", "of": ["a", {"b": "\\u0000"}]}
+    assert rows(database, "SELECT settings FROM notification_settings")[0]["settings"] == kept
+    with database.transaction(connection.tenant_id) as cursor:
+        generation = staging.generation(cursor, connection)
+        staging.apply(cursor, replace(task(connection, generation=generation), workspace=said), [], has_rows=False)
+    assert rows(database, "SELECT workspace FROM external_system_connections")[0]["workspace"] == kept
 
 
 def test_problems_are_kept_one_row_each(database: Database, connection: Connection) -> None:

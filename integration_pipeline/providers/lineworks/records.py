@@ -6,14 +6,13 @@ The rows name only what is kept. Which properties come at all is set per tenant 
 missing (developers.worksmobile.com/jp/docs/user-list, group-list, orgunit-list, bot-list, bot-get).
 """
 
-import json
 from typing import Annotated, NotRequired
 from urllib.parse import urlsplit
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from integration_pipeline.model import Setting, State, Team, User
+from integration_pipeline.model import Setting, State, Team, User, as_json
 
 Id = Annotated[str, Field(min_length=1, coerce_numbers_to_str=True)]
 """Users' and groups' ids are text, bots' are 64-bit numbers."""
@@ -168,7 +167,7 @@ def bot(row: BotRow, details: BotDetails) -> Setting:
         reason=None,
         external_team_id=None,
         name=details.get("botName") or row.get("botName") or None,
-        settings=json.dumps(facts, sort_keys=True, ensure_ascii=False, separators=(",", ":")),
+        settings=as_json(facts),
     )
 
 

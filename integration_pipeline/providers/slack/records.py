@@ -6,14 +6,13 @@ The rows name only what is kept (docs.slack.dev/reference/objects): Slack adds f
 come without most of them.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from integration_pipeline.model import Setting, State, Team, User
+from integration_pipeline.model import Setting, State, Team, User, as_json
 
 SLACKBOT = "USLACKBOT"
 """Slack's own bot, in every workspace; its ``is_bot`` is false."""
@@ -216,7 +215,7 @@ def _bot_setting(*, key: str, name: str | None, is_deleted: bool, facts: Mapping
         reason="deleted" if is_deleted else None,
         external_team_id=None,
         name=name,
-        settings=json.dumps(facts, sort_keys=True, ensure_ascii=False, separators=(",", ":")),
+        settings=as_json(facts),
     )
 
 

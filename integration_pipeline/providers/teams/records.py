@@ -7,7 +7,6 @@ not serve it, and sends null where there is no value: what a record's state hang
 (learn.microsoft.com/graph/api/resources/user, …/team, …/channel, …/teamsappinstallation, …/subscription).
 """
 
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any, NotRequired
 from urllib.parse import urlsplit
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from integration_pipeline.model import Setting, State, Team, User
+from integration_pipeline.model import Setting, State, Team, User, as_json
 
 Id = Annotated[str, Field(min_length=1)]
 
@@ -200,7 +199,7 @@ def _setting(key: str, kind: str, team_id: str | None, name: str | None, setting
         reason=None,
         external_team_id=team_id,
         name=name,
-        settings=json.dumps(settings, sort_keys=True, ensure_ascii=False),
+        settings=as_json(settings),
     )
 
 

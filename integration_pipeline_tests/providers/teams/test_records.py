@@ -142,7 +142,7 @@ def test_an_installed_app_keeps_the_stable_facts_as_one_text() -> None:
     assert (setting.key, setting.kind, setting.external_team_id) == ("aW5zdGFsbGF0aW9u", "INSTALLED_APP", "t")
     assert setting.name == "勤怠ボット"
     assert setting.settings == (
-        '{"distributionMethod": "organization", "externalId": "ext-1", "teamsAppId": "app-1", "version": "1.2.0"}'
+        '{"distributionMethod":"organization","externalId":"ext-1","teamsAppId":"app-1","version":"1.2.0"}'
     )
 
 
