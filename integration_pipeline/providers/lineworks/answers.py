@@ -61,11 +61,8 @@ def classify(answer: Answer) -> ProviderError | None:
     """What an answer's status means; None when it is a success."""
     if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
         return None
-    body = _object(answer.body)
     meaning = _meaning(answer.status)
-    if not meaning.is_retryable and _TOKEN_HOST_KEYS & body.keys():
-        return refusal(answer)
-    code = _as_code(body.get("code"))
+    code = _as_code(_object(answer.body).get("code"))
     wait = RATE_LIMIT_SECONDS if meaning is RateLimited else None
     return meaning(
         f"LINE WORKS answered {code or f'HTTP {answer.status} without a reason'}",

@@ -1,9 +1,6 @@
-from typing import Any
-
 import pytest
 
 from integration_pipeline.errors import (
-    CredentialsError,
     Forbidden,
     InvalidResponse,
     NotFound,
@@ -59,13 +56,11 @@ def test_a_rate_limit_lasts_a_minute_where_nothing_is_said() -> None:
     assert error.retry_after_seconds == 60
 
 
-@pytest.mark.parametrize(
-    "body",
-    [{"error": "invalid_client", "error_description": "x"}, {"returnCode": "99", "returnMessage": "UnexpectedError"}],
-)
-@pytest.mark.parametrize("status", [400, 401])
-def test_what_the_token_host_refuses_is_no_matter_of_an_access_token(status: int, body: dict[str, Any]) -> None:
-    assert type(classify(answer(body, status))) is CredentialsError
+@pytest.mark.parametrize(("status", "meaning"), [(401, TokenRejected), (404, NotFound), (400, ProviderError)])
+def test_an_answer_of_the_api_is_no_refusal_of_a_token_however_it_words_its_error(
+    status: int, meaning: type[ProviderError]
+) -> None:
+    assert type(classify(answer({"error": "invalid_token"}, status))) is meaning
 
 
 @pytest.mark.parametrize("status", [429, 500])
