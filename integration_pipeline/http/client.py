@@ -139,7 +139,8 @@ class Client:
         """Ask a token endpoint, at a URL that is trusted: within the same limits, tried again and counted like the rest.
 
         ``read`` sees every answer, whatever its status, but redirects, which a form full of secrets does not follow:
-        what a refusal looks like is the provider's own affair here.
+        what a refusal looks like is the provider's own affair here. :meth:`close` lets an answer come that is under way:
+        it may bring the one refresh token that is still good.
         """
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         if basic_auth is not None:
@@ -153,10 +154,13 @@ class Client:
                 raise error
             return read(answer)
 
-        return self._with_retries(limits, lambda: self._read(self._send(request, limits, 1), read_unless_redirected))
+        def attempt() -> T:
+            return self._read(self._send(request, limits, 1, is_kept=True), read_unless_redirected)
+
+        return self._with_retries(limits, attempt)
 
     def close(self) -> None:
-        """Hang up, from any thread: an exchange under way ends at once with Interrupted."""
+        """Hang up, from any thread: an exchange under way ends at once with Interrupted, one for a token when it is over."""
         self._exchange.close()
 
     def _call(
@@ -238,14 +242,14 @@ class Client:
             request = dataclasses.replace(request, url=self._hosts.redirected(request.url, location))
         raise InvalidResponse(f"{request.place}: more than {MAX_REDIRECTS} redirects")
 
-    def _send(self, request: Request, limits: tuple[Limit, ...], parts: int) -> Answer:
+    def _send(self, request: Request, limits: tuple[Limit, ...], parts: int, *, is_kept: bool = False) -> Answer:
         self._wait(0)
         if self._clock() >= self._deadline:
             raise TimedOut("the time allowed for this sync is over")
         costs = {self._own_limit: 1, **dict.fromkeys(limits, parts)}
         with self._limiter.take(costs, pause=self._pause, deadline=self._deadline):
             self.calls += 1
-            answer = self._exchange.send(request, deadline=self._deadline)
+            answer = self._exchange.send(request, deadline=self._deadline, is_kept=is_kept)
         held_back = seconds_to_hold_back(answer.headers)
         if held_back:
             self._limiter.block((limit.name for limit in limits), held_back)

@@ -11,7 +11,7 @@ import socket
 import ssl
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,8 @@ class Exchange:
         self._timeout_seconds = timeout_seconds
         self._clock = clock
         self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._is_kept_open = False
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._http = httpx.Client(
             verify=_tls(),
@@ -65,16 +67,52 @@ class Exchange:
             transport=transport,
         )
 
-    def send(self, request: Request, *, deadline: float) -> Answer:
+    def send(self, request: Request, *, deadline: float, is_kept: bool = False) -> Answer:
         """Send once and read the whole answer.
 
         :param deadline: an instant of the clock, which the answer must not outlast either.
+        :param is_kept: whether to wait for the answer although :meth:`close` is called meanwhile: it cannot be had again.
         :raises TimedOut: it did not come, or not all of it, in time.
         :raises NetworkError: there was no connection, or it broke.
         :raises Garbled: its compression is broken.
         :raises InvalidResponse: it is too large.
         :raises Interrupted: :meth:`close` was called.
         """
+        with self._kept_open() if is_kept else contextlib.nullcontext():
+            return self._send(request, deadline)
+
+    def close(self) -> None:
+        """Hang up, from any thread. One in the middle of an exchange ends with Interrupted at once, or when its answer
+        is there if it is to be kept.
+        """
+        with self._lock:
+            self._closed.set()
+            if self._is_kept_open:
+                return  # whoever keeps it hangs up
+        self._hang_up()
+
+    @contextlib.contextmanager
+    def _kept_open(self) -> Iterator[None]:
+        with self._lock:
+            if self._closed.is_set():
+                raise _interrupted()
+            self._is_kept_open = True
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._is_kept_open = False
+            if self._closed.is_set():
+                self._hang_up()
+
+    def _hang_up(self) -> None:
+        with self._lock:
+            opened = list(self._sockets)
+        for one in opened:
+            _shut(one)
+        self._http.close()
+
+    def _send(self, request: Request, deadline: float) -> Answer:
         now = self._clock()
         timeout = max(min(self._timeout_seconds, deadline - now), 0.001)
         until = min(now + WHOLE_ANSWER_TIMEOUTS * self._timeout_seconds, deadline)
@@ -95,14 +133,6 @@ class Exchange:
             failure = self._failure(request, error)
         raise failure  # out here, so that httpx's own text hangs on no trace
 
-    def close(self) -> None:
-        """Hang up. A thread in the middle of an exchange ends with Interrupted at once."""
-        self._closed.set()
-        for opened in list(self._sockets):
-            with contextlib.suppress(OSError):  # it hung up first
-                opened.shutdown(socket.SHUT_RDWR)  # closing alone would leave a blocked reader blocked
-        self._http.close()
-
     def _body(self, request: Request, response: httpx.Response, until: float) -> bytes:
         chunks: list[bytes] = []
         size = 0
@@ -117,7 +147,7 @@ class Exchange:
 
     def _failure(self, request: Request, error: Exception) -> PipelineError:
         if self._closed.is_set():
-            return Interrupted("the connection to the provider was closed")
+            return _interrupted()
         if isinstance(error, httpx.TimeoutException):
             return TimedOut(f"{request.place}: no answer in time ({type(error).__name__})")
         if isinstance(error, httpx.DecodingError):
@@ -128,7 +158,22 @@ class Exchange:
 
     def _trace(self, event: str, info: Mapping[str, Any]) -> None:
         if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
-            self._sockets.add(info["return_value"].get_extra_info("socket"))
+            opened = info["return_value"].get_extra_info("socket")
+            with self._lock:
+                self._sockets.add(opened)
+                is_late = self._closed.is_set() and not self._is_kept_open
+            if is_late:  # it was being opened while the others were hung up
+                _shut(opened)
+
+
+def _interrupted() -> Interrupted:
+    return Interrupted("the connection to the provider was closed")
+
+
+def _shut(opened: socket.socket) -> None:
+    """End what any thread does with it: closing alone would leave a blocked reader blocked."""
+    with contextlib.suppress(OSError):  # the other side hung up first
+        opened.shutdown(socket.SHUT_RDWR)
 
 
 @functools.cache

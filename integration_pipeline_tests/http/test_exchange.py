@@ -8,12 +8,17 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx
 import pytest
 
 from integration_pipeline.errors import Garbled, Interrupted, NetworkError, PipelineError, TimedOut
+from integration_pipeline.http.client import Client
 from integration_pipeline.http.exchange import Exchange, Request
+from integration_pipeline.http.limiter import Limiter
+from integration_pipeline.provider import Answer
+from integration_pipeline_tests.http.test_client import provider
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
@@ -207,6 +212,72 @@ def test_hanging_up_ends_a_read_under_way_as_interrupted(serve: Serve, exchanges
     exchange.close()
     reader.join(5)
     assert [type(error) for error in ended] == [Interrupted]
+
+
+def test_an_answer_that_cannot_be_had_again_is_waited_for_before_hanging_up(serve: Serve, exchanges: Exchanges) -> None:
+    hung_up = threading.Event()
+
+    def answer_late(connection: socket.socket) -> None:
+        hung_up.wait(60)
+        connection.sendall(HEAD + b"Content-Length: 2\r\n\r\n{}")
+
+    server = serve(answer_late)
+    exchange = exchanges(60.0)
+    answers: list[Answer] = []
+    reader = threading.Thread(
+        target=lambda: answers.append(exchange.send(get(server), deadline=math.inf, is_kept=True)), daemon=True
+    )
+    reader.start()
+    assert server.asked.wait(5)
+    exchange.close()
+    hung_up.set()
+    reader.join(5)
+    assert [answer.body for answer in answers] == [b"{}"]
+    for is_kept in (False, True):
+        with pytest.raises(Interrupted):
+            exchange.send(get(server), deadline=math.inf, is_kept=is_kept)
+    assert server.accepted == 1
+
+
+def test_the_answer_to_a_refresh_token_is_kept_by_a_client_that_is_told_to_hang_up(serve: Serve) -> None:
+    def answer_late(connection: socket.socket) -> None:
+        client.close()
+        connection.sendall(HEAD + b"Content-Length: 2\r\n\r\n{}")
+
+    server = serve(answer_late)
+    client = Client(
+        provider=provider(),
+        base_url=server.url,
+        allowed_hosts=frozenset(),
+        token=lambda _stale: "token",
+        limiter=Limiter(),
+        rate_limit=60,
+        attempts=1,
+        timeout_seconds=60.0,
+        deadline=math.inf,
+        wait=lambda _seconds: None,
+    )
+    form = {"refresh_token": "works once"}
+    assert client.post_form(server.url + "token", lambda answer: answer.body, form=form) == b"{}"
+    with pytest.raises(Interrupted):
+        client.get("users", lambda answer: answer.body, operation="users")
+
+
+def test_a_connection_that_opens_while_the_others_are_hung_up_is_hung_up_too(
+    serve: Serve, exchanges: Exchanges, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(lambda _: server.over.wait(60))
+    exchange = exchanges(60.0)
+    connect = socket.create_connection
+
+    def close_meanwhile(*args: Any, **options: Any) -> socket.socket:
+        opened = connect(*args, **options)
+        exchange.close()
+        return opened
+
+    monkeypatch.setattr(socket, "create_connection", close_meanwhile)
+    with pytest.raises(Interrupted):
+        exchange.send(get(server), deadline=math.inf)
 
 
 def test_after_hanging_up_nothing_is_sent(serve: Serve, exchanges: Exchanges) -> None:
