@@ -20,6 +20,7 @@ from integration_pipeline.commands import (
     dev,
     history,
     keys,
+    kpis,
     logs,
     mappings,
     migrate,
@@ -39,7 +40,7 @@ OK, FAILED, WRONG = 0, 1, 2
 ORDERLY_SECONDS = 2.5
 """How long an ordered end may take after a signal: the promise is three seconds."""
 
-_COMMANDS = (sync, report, tenants, users, connections, mappings, history, keys, migrate, demo, dev, sandbox)
+_COMMANDS = (sync, report, tenants, users, connections, mappings, history, kpis, keys, migrate, demo, dev, sandbox)
 """In the order in which ``--help`` lists them."""
 
 _DESCRIPTION = """\

@@ -75,10 +75,10 @@ THRESHOLDS: Mapping[str, Threshold] = {
     GOAL: Threshold("🚨 Below the goal", "🚨 目標未達", least=80),
     "blockers_count": Threshold("⚠️ Many blockers", "⚠️ ブロッカー多", most=3),
     "team_satisfaction": Threshold("😟 Low satisfaction", "😟 満足度低", least=4),
-    "mapping_coverage": Threshold("⚠️ Many accounts without an owner", "⚠️ 未対応アカウント多", least=80),
-    "sync_success_rate": Threshold("⚠️ Syncs fail", "⚠️ 同期失敗多", least=95),
-    "hours_since_complete_sync": Threshold("🚨 No complete sync for a day", "🚨 完全同期なし", most=26),
-    "records_rejected": Threshold("⚠️ Records could not be read", "⚠️ 読み取れない記録あり", most=0),
+    "mapping_coverage": Threshold("⚠️ Low mapping coverage", "⚠️ 紐付け率低", least=80),
+    "sync_success_rate": Threshold("⚠️ Many failed syncs", "⚠️ 同期成功率低", least=95),
+    "hours_since_complete_sync": Threshold("🚨 No complete sync for long", "🚨 完全な同期が長時間なし", most=26),
+    "records_rejected": Threshold("⚠️ Records could not be read", "⚠️ 取込不可あり", most=0),
 }
 """The one place where it is said what is well, the gravest first; a KPI's threshold is each system's too (:func:`threshold`)."""
 
@@ -180,8 +180,11 @@ def _query(stem: str, text: str) -> Query:
 
 def _columns(query: Query) -> Iterator[Column]:
     for system, key in _keys(query):
-        of = f" ({registry.provider(system).title})" if system else ""
-        yield Column(key, query.name + of, query.name_ja + of, query.unit, query.meaning)
+        title, title_ja = query.name, query.name_ja
+        if system:
+            name = registry.provider(system).title
+            title, title_ja = f"{title} ({name})", f"{title_ja}（{name}）"
+        yield Column(key, title, title_ja, query.unit, query.meaning)
 
 
 def _keys(query: Query) -> Iterator[tuple[System | None, str]]:

@@ -4,9 +4,9 @@ The login may own the tables or be a superuser (the embedded database's is), and
 so every transaction takes a role that it does bind, in the same round trip that begins it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Self
+from typing import Any, Self
 
 import psycopg
 from psycopg import sql
@@ -90,6 +90,15 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def fill(cursor: psycopg.Cursor[Any], table: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Fill a temporary table of this transaction, for statements that join it."""
+    with cursor.copy(f"COPY {table} FROM STDIN".encode()) as copy:
+        for row in rows:
+            copy.write_row(row)
+    # A temp table without statistics is taken for a small one, and a million users would be joined row by row.
+    cursor.execute(f"ANALYZE {table}".encode())
 
 
 @contextmanager

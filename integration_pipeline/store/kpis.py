@@ -6,6 +6,10 @@ from typing import Any, NamedTuple
 
 import psycopg
 
+from integration_pipeline.errors import UsageError
+from integration_pipeline.store.engine import Database, fill
+from integration_pipeline.store.people import Imported
+
 PROGRESS = (
     "overall_progress",
     "task_completion_rate",
@@ -24,6 +28,15 @@ class Value(NamedTuple):
     day: dt.date
     kpi: str
     value: float | None
+
+
+class Progress(NamedTuple):
+    """A tenant's progress KPIs on a day. ``numbers`` are :data:`PROGRESS`'s; ``line`` is where the file has them."""
+
+    tenant_id: str
+    day: dt.date
+    numbers: tuple[float | None, ...]
+    line: int = 0
 
 
 def read(
@@ -69,3 +82,37 @@ def write(cursor: psycopg.Cursor[Any], tenant_id: str, values: Sequence[Value]) 
             "values": [value.value for value in values],
         },
     ).rowcount
+
+
+def import_progress(database: Database, rows: Sequence[Progress]) -> Imported:
+    """Upsert into ``progress_kpis``; rows that say nothing new are not written.
+
+    :raises UsageError: a day of an unknown tenant; names its line. Nothing is written then.
+    """
+    columns, fresh = ", ".join(PROGRESS), ", ".join(f"i.{name}" for name in PROGRESS)
+    stored = ", ".join(f"p.{name}" for name in PROGRESS)
+    types = ", ".join(f"{name} double precision" for name in PROGRESS)
+    with database.operator() as cursor:
+        cursor.execute(
+            f"CREATE TEMP TABLE incoming (line integer, tenant_id text, day date, {types}) ON COMMIT DROP".encode()
+        )
+        fill(cursor, "incoming", ((row.line, row.tenant_id, row.day, *row.numbers) for row in rows))
+        unknown = cursor.execute("""
+            SELECT line, tenant_id FROM incoming
+            WHERE NOT EXISTS (SELECT FROM tenants AS t WHERE t.tenant_id = incoming.tenant_id) ORDER BY line LIMIT 1
+        """).fetchone()
+        if unknown is not None:
+            raise UsageError(f"line {unknown[0]}: there is no tenant {unknown[1]}")
+        update = f"""
+            UPDATE progress_kpis AS p SET ({columns}) = ROW ({fresh})
+            FROM incoming AS i
+            WHERE p.tenant_id = i.tenant_id AND p.day = i.day AND ({stored}) IS DISTINCT FROM ({fresh})
+        """
+        updated = cursor.execute(update.encode()).rowcount
+        insert = f"""
+            INSERT INTO progress_kpis (tenant_id, day, {columns})
+            SELECT i.tenant_id, i.day, {fresh} FROM incoming AS i ORDER BY i.tenant_id, i.day
+            ON CONFLICT DO NOTHING
+        """
+        created = cursor.execute(insert.encode()).rowcount
+    return Imported(created, updated, len(rows) - created - updated)

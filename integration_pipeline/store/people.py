@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from integration_pipeline.errors import UsageError
-from integration_pipeline.store.engine import Database
+from integration_pipeline.store.engine import Database, fill
 
 
 class Tenant(NamedTuple):
@@ -62,7 +62,7 @@ def import_tenants(database: Database, tenants: Sequence[Tenant]) -> Imported:
         cursor.execute(
             "CREATE TEMP TABLE incoming (tenant_id text, name text, time_zone text, locale text) ON COMMIT DROP"
         )
-        _copy(cursor, "incoming", (tenant[:-1] for tenant in tenants))
+        fill(cursor, "incoming", (tenant[:-1] for tenant in tenants))
         updated = cursor.execute("""
             UPDATE tenants AS t SET name = i.name, time_zone = i.time_zone, locale = i.locale
             FROM incoming AS i
@@ -89,7 +89,7 @@ def import_users(database: Database, users: Sequence[InternalUser]) -> Imported:
                 is_active boolean, line integer
             ) ON COMMIT DROP
         """)
-        _copy(cursor, "incoming", users)
+        fill(cursor, "incoming", users)
         unknown = cursor.execute("""
             SELECT line, tenant_id FROM incoming
             WHERE NOT EXISTS (SELECT FROM tenants AS t WHERE t.tenant_id = incoming.tenant_id) ORDER BY line LIMIT 1
@@ -118,11 +118,3 @@ def import_users(database: Database, users: Sequence[InternalUser]) -> Imported:
             ON CONFLICT DO NOTHING
         """).rowcount
     return Imported(created, updated, len(users) - created - updated)
-
-
-def _copy(cursor: psycopg.Cursor[Any], table: str, rows: Iterable[Sequence[Any]]) -> None:
-    with cursor.copy(f"COPY {table} FROM STDIN".encode()) as copy:
-        for row in rows:
-            copy.write_row(row)
-    # A temp table without statistics is taken for a small one, and a million users would be joined row by row.
-    cursor.execute(f"ANALYZE {table}".encode())

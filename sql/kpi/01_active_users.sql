@@ -1,5 +1,5 @@
 -- name: Active users
--- name_ja: 有効ユーザー数
+-- name_ja: 利用中アカウント数
 -- unit: count
 -- meaning: Accounts in use at the provider, bots aside, as last read; unknown until all of them were read once.
 -- kind: present

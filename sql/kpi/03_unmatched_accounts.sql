@@ -1,5 +1,5 @@
 -- name: Unmatched accounts
--- name_ja: 未対応アカウント数
+-- name_ja: 該当なしアカウント数
 -- unit: count
 -- meaning: Accounts in use that matched no internal user.
 -- kind: present

@@ -1,5 +1,5 @@
 -- name: Ambiguous accounts
--- name_ja: 曖昧なアカウント数
+-- name_ja: 複数該当アカウント数
 -- unit: count
 -- meaning: Accounts in use that matched more than one internal user, or share one with another account.
 -- kind: present

@@ -1,5 +1,5 @@
 -- name: Records created
--- name_ja: 作成レコード数
+-- name_ja: 作成件数
 -- unit: count
 -- meaning: Users, teams and settings that were new in the day's syncs; unknown on a day on which none was applied.
 -- kind: history

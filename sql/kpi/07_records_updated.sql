@@ -1,5 +1,5 @@
 -- name: Records updated
--- name_ja: 更新レコード数
+-- name_ja: 更新件数
 -- unit: count
 -- meaning: Users, teams and settings that had changed in the day's syncs, or were matched anew.
 -- kind: history

@@ -1,5 +1,5 @@
 -- name: Records deleted
--- name_ja: 無効化レコード数
+-- name_ja: 削除件数
 -- unit: count
 -- meaning: Users, teams and settings that were deactivated in the day's syncs.
 -- kind: history

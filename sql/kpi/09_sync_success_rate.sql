@@ -1,5 +1,5 @@
 -- name: Sync success rate, 7 days
--- name_ja: 同期成功率（7日間）
+-- name_ja: 同期成功率・直近7日
 -- unit: percent
 -- meaning: Syncs that were a SUCCESS, of those that were started in the seven days up to this one and have ended.
 -- kind: history

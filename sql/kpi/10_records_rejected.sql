@@ -1,5 +1,5 @@
 -- name: Records rejected
--- name_ja: 拒否レコード数
+-- name_ja: 取込不可件数
 -- unit: count
 -- meaning: Records that could not be read, in the day's last applied sync of each type.
 -- kind: history

@@ -1,5 +1,5 @@
 -- name: API calls
--- name_ja: API呼び出し数
+-- name_ja: API 呼び出し数
 -- unit: count
 -- meaning: HTTP requests sent by the day's syncs that have ended, retries and tokens included.
 -- kind: history

@@ -1,5 +1,5 @@
 -- name: Hours since the last complete sync
--- name_ja: 最終完全同期からの時間
+-- name_ja: 最後の完全な同期からの時間
 -- unit: hours
 -- meaning: Up to the end of the day, from when the last of all due types was a SUCCESS; unknown while one never was.
 -- kind: history
