@@ -4,13 +4,14 @@ history, mappings -> one day's rows -> text for a terminal, or Markdown
 """
 
 import datetime as dt
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from integration_pipeline import markdown
+from integration_pipeline.markdown import escaped
 from integration_pipeline.model import Status, SyncType, System
 from integration_pipeline.store import locks
 from integration_pipeline.store.engine import Database
@@ -20,7 +21,7 @@ from integration_pipeline.text import clean, count, table
 TOKYO = ZoneInfo("Asia/Tokyo")
 """The report's days are the schedule's."""
 
-NOT_RUN, RUNNING = "not run", "running"
+NOT_RUN, RUNNING, WARNING = "not run", "running", "warning"
 _NUMBERS = ("CREATED", "UPDATED", "DELETED", "UNCHANGED", "REJECTED", "CALLS", "SECONDS")
 _SYNCS = ("TENANT", "SYSTEM", *SyncType, *_NUMBERS)
 _PEOPLE_NUMBERS = ("ACCOUNTS", "MAPPED", "%", "UNMATCHED", "AMBIGUOUS", "LEAVERS")
@@ -29,7 +30,6 @@ _LEGEND = (
     "ACCOUNTS in use; of them MAPPED to an internal user, UNMATCHED (nobody found), AMBIGUOUS (more than one found), "
     "LEAVERS (the internal user is not active any more)"
 )
-_MARKDOWN = re.compile(r"([\\`*_\[\]<>|#~])")
 
 
 class Sync(NamedTuple):
@@ -96,9 +96,21 @@ class Attention(NamedTuple):
 
     tenant_id: str
     system: str
-    what: str
-    sync_types: tuple[str, ...]
+    state: str
+    """The sync's, or :data:`WARNING` where it is only something to know."""
+    error_type: str | None
+    message: str | None
     remedy: str | None
+    sync_types: tuple[str, ...]
+
+    @property
+    def what(self) -> str:
+        """All of it in one sentence."""
+        if self.state == NOT_RUN:
+            return "was due and did not run"
+        if self.state == WARNING:
+            return self.message or ""
+        return f"{self.state}, {self.error_type}: {self.message or 'no message'}"
 
 
 def read(database: Database, *, day: dt.date | None, now: dt.datetime) -> Report:
@@ -133,33 +145,36 @@ def as_text(report: Report) -> list[str]:
 def as_markdown(report: Report) -> list[str]:
     """The same for people's documents."""
     title, *facts = _headline(report)
-    lines = [f"# {_escaped(title)}", "", *map(_escaped, facts), ""]
+    lines = [f"# {escaped(title)}", "", *map(escaped, facts), ""]
     if report.syncs:
-        lines += ["## Syncs", "", *_markdown_table(_SYNCS, _sync_rows(report.syncs), _NUMBERS), ""]
+        lines += ["## Syncs", "", *markdown.table(_SYNCS, list(_sync_rows(report.syncs)), numbers=_NUMBERS), ""]
     if report.coverage:
         lines += ["## Who is who, as it stands now", ""]
-        lines += [*_markdown_table(_PEOPLE, _people_rows(report), _PEOPLE_NUMBERS), "", _escaped(_LEGEND), ""]
+        lines += [
+            *markdown.table(_PEOPLE, list(_people_rows(report)), numbers=_PEOPLE_NUMBERS),
+            "",
+            escaped(_LEGEND),
+            "",
+        ]
     lines += ["## What needs attention", ""]
     for item in attention(report):
-        lines.append(f"- **{_escaped(_where(item))}**: {_escaped(item.what)}")
+        lines.append(f"- **{escaped(_where(item))}**: {escaped(item.what)}")
         if item.remedy:
-            lines.append(f"  - What to do: {_escaped(item.remedy)}")
+            lines.append(f"  - What to do: {escaped(item.remedy)}")
     return lines if lines[-1] else [*lines, "Nothing."]
 
 
 def attention(report: Report) -> list[Attention]:
     """Everything that did not go well, the same trouble of one connection's types as one, the worst first."""
-    found: dict[tuple[str, str, str, str | None], list[str]] = {}
+    found: dict[tuple[str, str, str, str | None, str | None, str | None], list[str]] = {}
     for sync in sorted(report.syncs, key=lambda sync: sync.state != Status.FAILED):
-        if sync.state == NOT_RUN:
-            found.setdefault((sync.tenant_id, sync.system, "was due and did not run", None), []).append(sync.sync_type)
-        elif sync.state not in (Status.SUCCESS, RUNNING):
-            what = f"{sync.state}, {sync.error_type}: {sync.error_message or 'no message'}"
-            found.setdefault((sync.tenant_id, sync.system, what, sync.remedy), []).append(sync.sync_type)
+        if sync.state not in (Status.SUCCESS, RUNNING):
+            trouble = (sync.tenant_id, sync.system, sync.state, sync.error_type, sync.error_message, sync.remedy)
+            found.setdefault(trouble, []).append(sync.sync_type)
     for sync in report.syncs:
         for warning in sync.warnings or ():
-            found.setdefault((sync.tenant_id, sync.system, warning, None), []).append(sync.sync_type)
-    return [Attention(*key[:3], tuple(types), key[3]) for key, types in found.items()]
+            found.setdefault((sync.tenant_id, sync.system, WARNING, None, warning, None), []).append(sync.sync_type)
+    return [Attention(*trouble, tuple(types)) for trouble, types in found.items()]
 
 
 def _is_running(sync: Sync, running: set[int]) -> bool:
@@ -232,15 +247,3 @@ def _attention_lines(report: Report) -> list[str]:
 
 def _where(item: Attention) -> str:
     return f"{item.tenant_id} {item.system} ({', '.join(item.sync_types)})"
-
-
-def _markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[str]) -> Iterator[str]:
-    yield f"| {' | '.join(header)} |"
-    yield f"| {' | '.join('---:' if name in numbers else '---' for name in header)} |"
-    for row in rows:
-        yield f"| {' | '.join(_escaped(cell) for cell in row)} |"
-
-
-def _escaped(text: str) -> str:
-    """Text that Markdown shows as it is."""
-    return _MARKDOWN.sub(r"\\\1", clean(text))
