@@ -71,6 +71,25 @@ def test_a_tenant_whose_teams_read_empty_keeps_its_apps(environ: Mapping[str, st
         assert active(night, "notification_settings") == before
 
 
+def test_a_team_that_is_gone_takes_its_apps_along_although_anothers_cannot_be_read(environ: Mapping[str, str]) -> None:
+    with nights(environ, build(users=3, teams=4, apps=1, systems=[TEAMS], oddities=False)) as night:
+        night.run()
+        teams = night.world.workspace(TENANT, TEAMS).teams
+        teams.remove(teams.rows("TEAM")[0].id)
+        route = "GET /teams/{team}/installedApps"
+        night.sandbox.faults.add("wrong_types", system=TEAMS, route=route, fields={"id": None})
+        outcome = of_type(night)[SyncType.NOTIFICATIONS]
+        assert (outcome.status, outcome.counts.deleted) == (Status.PARTIAL, 1)
+
+
+def test_notifications_of_which_nothing_can_be_read_have_failed(environ: Mapping[str, str]) -> None:
+    with nights(environ, build(users=3, teams=2, apps=1, systems=[TEAMS], oddities=False)) as night:
+        for route in ("POST /$batch", "GET /subscriptions"):
+            night.sandbox.faults.add("status", status=403, system=TEAMS, route=route, times=None)
+        outcome = of_type(night, sync_types=(SyncType.NOTIFICATIONS,))[SyncType.NOTIFICATIONS]
+        assert (outcome.status, outcome.error_type) == (Status.FAILED, "AUTH_ERROR")
+
+
 def test_what_a_walk_in_doubt_remembered_is_asked_anew(environ: Mapping[str, str]) -> None:
     with nights(environ, build(users=30, channels=3, apps=2, systems=[SLACK], oddities=False)) as night:
         with night.pipeline.database.operator() as cursor:

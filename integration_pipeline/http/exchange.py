@@ -82,9 +82,7 @@ class Exchange:
             return self._send(request, deadline)
 
     def close(self) -> None:
-        """Hang up, from any thread. One in the middle of an exchange ends with Interrupted at once, or when its answer
-        is there if it is to be kept.
-        """
+        """Hang up, from any thread: an exchange under way ends at once with Interrupted, or with its answer if it is kept."""
         with self._lock:
             self._closed.set()
             if self._is_kept_open:

@@ -7,7 +7,7 @@ $batch of the teams' installed apps         -> apps:<team id>
 subscriptions                               -> subscriptions
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -93,9 +93,12 @@ def notifications(session: Session) -> Iterator[Listing]:
     A flagged group without a team has no listing: what was stored of its apps goes with it.
     """
     was_read: dict[str, bool] | None = session.memo.get("teams")
+    pages: Iterable[Page] = ()
     if was_read is None:
         was_read = {}
-        yield Listing("teams", _flagged_groups(session, was_read), is_main=True)
+        pages = _flagged_groups(session, was_read)
+    # No row stands under it. But what was stored of an app goes by it, when its team is gone.
+    yield Listing("teams", pages, is_main=True, proves_absence=False)
     query = {"$expand": "teamsApp,teamsAppDefinition"}
     for team_id, answer in ask_each(session, INSTALLATIONS, was_read, "teams/{}/installedApps", query):
         # That it is not there is believed of a flag alone, and not of a team that was read in this same night.

@@ -264,6 +264,7 @@ def test_apps_are_asked_of_the_teams_read_before() -> None:
     read, unread = walk(current, SyncType.NOTIFICATIONS)
     assert unread == {}
     assert {name: keys(pages) for name, pages in read.items()} == {
+        "teams": [],
         "apps:a": ["installation-a"],
         "subscriptions": ["s1", "s2"],
     }
@@ -289,7 +290,7 @@ def test_a_team_just_read_that_is_not_there_for_its_apps_is_unread() -> None:
     current = session(graph)
     walk(current, SyncType.TEAMS)
     read, unread = walk(current, SyncType.NOTIFICATIONS)
-    assert set(read) == {"apps:a", "subscriptions"}
+    assert set(read) == {"teams", "apps:a", "subscriptions"}
     assert {name: type(error) for name, error in unread.items()} == {"apps:b": NotFound}
 
 
