@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from integration_pipeline.errors import RateLimited
 from integration_pipeline.provider import Limit
@@ -25,7 +25,8 @@ Waiter = Callable[[float], None]
 """Sleeps so many seconds, or raises Interrupted as soon as the process is told to stop; ``0`` only looks."""
 
 MAX_WAIT_SECONDS = 300.0
-"""Nobody waits longer than this for a provider; the work fails as rate limited, and the next night tries again."""
+"""Nobody waits longer than this because a provider asks for it; the work fails as rate limited, and the next night tries
+again. A limit that is known beforehand may take as long as its window: half an hour at LINE WORKS."""
 WORTH_TELLING_SECONDS = 1.0
 
 _NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
@@ -79,6 +80,14 @@ class Pause:
             self._slot.acquire()
 
 
+class _Shortage(NamedTuple):
+    """How long a limit has no room at least, and how long anybody waits for that."""
+
+    seconds: float
+    name: str
+    patience: float
+
+
 class Limiter:
     """The sliding windows of one connection. Thread safe.
 
@@ -108,8 +117,8 @@ class Limiter:
         :raises NoRoom: the wait would last beyond the deadline, or longer than anybody waits.
         """
         while (shortage := self._reserve(costs)) is not None:
-            seconds, name = shortage
-            if seconds > min(MAX_WAIT_SECONDS, deadline - self._clock()):
+            seconds, name, patience = shortage
+            if seconds > min(patience, deadline - self._clock()):
                 raise NoRoom(f"the limit {name} has room in {seconds:.0f} s, longer than this sync may wait")
             pause(seconds, f"rate limit {name}")
         try:
@@ -130,21 +139,24 @@ class Limiter:
             for name in names:
                 self._blocked_until[name] = max(until, self._blocked_until.get(name, until))
 
-    def _reserve(self, costs: Mapping[Limit, int]) -> tuple[float, str] | None:
+    def _reserve(self, costs: Mapping[Limit, int]) -> _Shortage | None:
         """Count all costs, or none of them and say how long at least there will be no room, and for which limit."""
         with self._lock:
             now = self._clock()
-            shortages = [(self._seconds_until_room(limit, cost, now), limit.name) for limit, cost in costs.items()]
-            worst = max(shortages, default=(0.0, ""))
-            if worst[0] > 0:
+            worst = max((self._shortage(limit, cost, now) for limit, cost in costs.items()), default=None)
+            if worst is not None and worst.seconds > 0:
                 return worst
             for limit, cost in costs.items():
                 self._windows[limit].in_flight += cost
             return None
 
-    def _seconds_until_room(self, limit: Limit, cost: int, now: float) -> float:
+    def _shortage(self, limit: Limit, cost: int, now: float) -> _Shortage:
         window = self._windows.setdefault(limit, _Window(limit))
-        return max(window.seconds_until_room(cost, now), self._blocked_until.get(limit.name, now) - now)
+        blocked = self._blocked_until.get(limit.name, now) - now
+        return max(
+            _Shortage(window.seconds_until_room(cost, now), limit.name, max(limit.seconds, MAX_WAIT_SECONDS)),
+            _Shortage(blocked, limit.name, MAX_WAIT_SECONDS),
+        )
 
 
 class _Window:

@@ -128,6 +128,15 @@ def test_a_wait_longer_than_anybody_waits_is_refused_at_once(clock: Clock, block
     assert clock.pauses == []
 
 
+def test_a_limit_over_half_an_hour_is_waited_for_although_no_provider_could_ask_for_so_long(clock: Clock) -> None:
+    limiter = Limiter(clock)
+    minute, half_an_hour = Limit("users", 240, 60.0), Limit("users for long", 3600, 1800.0)
+    for _ in range(4000):
+        take(limiter, clock, {minute: 1, half_an_hour: 1}, deadline=4 * 3600.0)
+    assert max(seconds for seconds, _ in clock.pauses) == 960
+    assert clock.now == 1860
+
+
 def test_the_minute_of_a_connection_is_used_to_the_full(clock: Clock) -> None:
     limiter = Limiter(clock)
     own, tier = Limit("api_rate_limit", 60, 60.0), Limit("tier 2", 20, 60.0)
