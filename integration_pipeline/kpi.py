@@ -43,6 +43,10 @@ class Column:
     unit: str
     meaning: str
 
+    def title_in(self, locale: str) -> str:
+        """What people who read Japanese (``ja``) or English call it; a sheet's header is always ``title``."""
+        return self.title_ja if locale == "ja" else self.title
+
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
@@ -52,6 +56,9 @@ class Threshold:
     alert_ja: str
     least: float | None = None
     most: float | None = None
+
+    def alert_in(self, locale: str) -> str:
+        return self.alert_ja if locale == "ja" else self.alert
 
     def is_met(self, value: float) -> bool:
         return (self.least is None or value >= self.least) and (self.most is None or value <= self.most)
@@ -82,7 +89,7 @@ THRESHOLDS: Mapping[str, Threshold] = {
 }
 """The one place where it is said what is well, the gravest first; a KPI's threshold is each system's too (:func:`threshold`)."""
 
-ALL_WELL, ALL_WELL_JA = "✅ All well", "✅ 良好"
+_ALL_WELL, _ALL_WELL_JA = "✅ All well", "✅ 良好"
 
 
 class Query(NamedTuple):
@@ -103,6 +110,11 @@ class Query(NamedTuple):
 def threshold(key: str) -> Threshold | None:
     """A column's threshold, if its KPI has one."""
     return THRESHOLDS.get(key.partition(".")[0])
+
+
+def all_well_in(locale: str) -> str:
+    """What is said when no threshold is crossed."""
+    return _ALL_WELL_JA if locale == "ja" else _ALL_WELL
 
 
 def integration_columns() -> tuple[Column, ...]:
