@@ -34,6 +34,7 @@ class Purpose(Enum):
 
     SYNC = b"sync"
     TOKEN = b"token"
+    PUBLISH = b"publish"
 
 
 def lock_key(tenant_id: str, system: System, purpose: Purpose = Purpose.SYNC) -> int:

@@ -268,6 +268,20 @@ daily_kpis = sa.Table(
     sa.Column("value", sa.Double),
 )
 
+spreadsheets = sa.Table(
+    "spreadsheets",
+    metadata,
+    _tenant(),
+    _text("spreadsheet_id"),
+    _text("service_account"),
+    _json("sheet_titles"),
+    sa.Column("last_published_at", _Time),
+    sa.Column("last_failed_at", _Time),
+    *_maybe("last_error_type", "last_error", "last_remedy"),
+    sa.CheckConstraint("spreadsheet_id <> ''"),
+    sa.UniqueConstraint("spreadsheet_id", deferrable=True, initially="DEFERRED"),
+)
+
 views = sa.MetaData()
 """Views apart: nothing creates or compares them as tables."""
 

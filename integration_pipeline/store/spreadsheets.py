@@ -1,0 +1,114 @@
+"""Spreadsheets: where a tenant's KPIs are published, with whose key, and how the last publishing ended."""
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg.types.json import Jsonb
+from pydantic import SecretStr
+
+from integration_pipeline.crypto import Keyring
+from integration_pipeline.errors import PipelineError, UsageError
+from integration_pipeline.model import System
+from integration_pipeline.store import people
+from integration_pipeline.store.engine import Database
+
+GOOGLE_SHEETS = System("GOOGLE_SHEETS")
+"""What locks and sealed keys are bound to, as a connection's are to its system."""
+SEALED = "service_account"
+
+_COLUMNS = "tenant_id, spreadsheet_id, service_account, sheet_titles"
+
+
+@dataclass(frozen=True, slots=True)
+class Spreadsheet:
+    """A tenant's spreadsheet and the service account that writes it."""
+
+    tenant_id: str
+    spreadsheet_id: str
+    client_email: str
+    """Whom the spreadsheet must be shared with."""
+    key: SecretStr
+    """The service account's key file, JSON."""
+    titles: Mapping[int, str] = field(default_factory=dict)
+    """What its sheets were called when they were last seen, by their ids; empty = never seen."""
+
+
+def load(database: Database, keyring: Keyring, *, tenant_ids: Sequence[str] | None = None) -> list[Spreadsheet]:
+    """The spreadsheets of these tenants (None = all), by tenant.
+
+    :raises UsageError: a tenant does not exist, or a key does not open; names key id and place.
+    """
+    with database.operator() as cursor:
+        people.require_tenants(cursor, tenant_ids or ())
+        rows = cursor.execute(
+            f"SELECT {_COLUMNS} FROM spreadsheets WHERE %(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s) "
+            "ORDER BY tenant_id",
+            {"tenant_ids": None if tenant_ids is None else list(tenant_ids)},
+        ).fetchall()
+    return [_opened(row, keyring) for row in rows]
+
+
+def read(database: Database, keyring: Keyring, tenant_id: str) -> Spreadsheet:
+    """One tenant's spreadsheet, as it is now.
+
+    :raises UsageError: there is none, or its key does not open.
+    """
+    with database.transaction(tenant_id) as cursor:
+        row = cursor.execute(f"SELECT {_COLUMNS} FROM spreadsheets WHERE tenant_id = %s", (tenant_id,)).fetchone()
+    if row is None:
+        raise UsageError(f"{tenant_id} has no spreadsheet")
+    return _opened(row, keyring)
+
+
+def save_titles(database: Database, tenant_id: str, spreadsheet_id: str, titles: Mapping[int, str]) -> None:
+    """Keep what the sheets are called, unless the tenant has another spreadsheet by now."""
+    _update(
+        database,
+        tenant_id,
+        "sheet_titles = %(titles)s WHERE spreadsheet_id = %(spreadsheet_id)s AND sheet_titles <> %(titles)s",
+        {
+            "titles": Jsonb({str(sheet_id): title for sheet_id, title in titles.items()}),
+            "spreadsheet_id": spreadsheet_id,
+        },
+    )
+
+
+def succeeded(database: Database, tenant_id: str, at: dt.datetime) -> None:
+    """All that was asked for is in the spreadsheet."""
+    _update(
+        database,
+        tenant_id,
+        "last_published_at = %(at)s, last_failed_at = NULL, last_error_type = NULL, last_error = NULL, "
+        "last_remedy = NULL WHERE true",
+        {"at": at},
+    )
+
+
+def failed(database: Database, tenant_id: str, at: dt.datetime, error: PipelineError) -> None:
+    """Keep why not, and what a person should do, for whoever reports."""
+    _update(
+        database,
+        tenant_id,
+        "last_failed_at = %(at)s, last_error_type = %(kind)s, last_error = %(message)s, last_remedy = %(remedy)s WHERE true",
+        {"at": at, "kind": error.kind, "message": str(error).replace("\0", ""), "remedy": error.remedy},
+    )
+
+
+def _update(database: Database, tenant_id: str, assignments: str, values: Mapping[str, Any]) -> None:
+    with database.transaction(tenant_id) as cursor:
+        cursor.execute(
+            f"UPDATE spreadsheets SET {assignments} AND tenant_id = %(tenant_id)s".encode(),
+            {**values, "tenant_id": tenant_id},
+        )
+
+
+def _opened(row: tuple[Any, ...], keyring: Keyring) -> Spreadsheet:
+    tenant_id, spreadsheet_id, sealed, titles = row
+    key = keyring.open(sealed, tenant_id=tenant_id, system=GOOGLE_SHEETS, column=SEALED)
+    email = json.loads(key.get_secret_value())["client_email"]
+    return Spreadsheet(
+        tenant_id, spreadsheet_id, email, key, {int(sheet_id): title for sheet_id, title in titles.items()}
+    )
