@@ -27,7 +27,9 @@ def objections(
     :param active: kind → how many rows are active now.
     :param emptied: listings that were complete and empty although active rows stand under them.
     """
-    found = [f"the listing {listing!r} is empty although it had active rows" for listing in emptied]
+    found = [f"the listing {listing!r} is empty although it had active rows" for listing in emptied[:1]]
+    if len(emptied) > 1:
+        found.append(f"so are {len(emptied) - 1} more")
     for kind, count in sorted(removals.items()):
         of = active.get(kind, 0)
         if count > limits.max_removed and count * 100 > limits.max_removed_percent * of:

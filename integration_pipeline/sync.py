@@ -30,7 +30,7 @@ LARGEST_PLAN = 1000
 """How many changes of a dry run are named one by one; the counts are always whole."""
 
 NAMED_LISTINGS = 3
-"""How many unreadable listings an error message names; ``sync_errors`` has them all."""
+"""How many listings an error message names; ``sync_errors`` has all that could not be read."""
 
 
 def ignore(*_: object) -> None:
@@ -321,17 +321,21 @@ def _verdict(plan: Plan) -> tuple[Status, Counts, Kind | None, str | None, str |
     if plan.is_held:
         reasons.append((Kind.HELD, f"nothing was deactivated: {'; '.join(plan.objections)}"))
     if walk.unread:
-        named = "; ".join(f"{name}: {error}" for name, error in islice(walk.unread.items(), NAMED_LISTINGS))
-        more = len(walk.unread) - NAMED_LISTINGS
-        reasons.append((Kind.INCOMPLETE, f"could not read {named}{f'; and {more} more' if more > 0 else ''}"))
+        reasons.append((Kind.INCOMPLETE, f"could not read {_named(walk.unread)}"))
     if diff.unproven:
-        named = "; ".join(f"{name}: {why}" for name, why in diff.unproven.items())
-        reasons.append((Kind.INCOMPLETE, f"cannot tell what is gone, {named}"))
+        reasons.append((Kind.INCOMPLETE, f"cannot tell what is gone, {_named(diff.unproven)}"))
     if diff.rejections:
         reasons.append((Kind.REJECTED_RECORDS, f"{len(diff.rejections)} records could not be read"))
     if not reasons:
         return Status.SUCCESS, diff.counts, None, None, None
     return Status.PARTIAL, diff.counts, reasons[0][0], "; ".join(text for _, text in reasons), _remedy(plan)
+
+
+def _named(listings: Mapping[str, object]) -> str:
+    """The first few listings with what is wrong with each."""
+    named = "; ".join(f"{name}: {why}" for name, why in islice(listings.items(), NAMED_LISTINGS))
+    more = len(listings) - NAMED_LISTINGS
+    return f"{named}; and {more} more" if more > 0 else named
 
 
 def _remedy(plan: Plan) -> str | None:

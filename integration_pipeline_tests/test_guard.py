@@ -40,3 +40,8 @@ def test_kinds_are_weighed_apart() -> None:
     )
     assert len(found) == 1
     assert "11 of 20 active TEAM rows" in found[0]
+
+
+def test_of_many_empty_listings_one_is_named() -> None:
+    found = objections(removals={}, active={}, emptied=[f"apps:{number}" for number in range(500)], limits=Limits())
+    assert "; ".join(found) == "the listing 'apps:0' is empty although it had active rows; so are 499 more"

@@ -90,6 +90,17 @@ def test_notifications_of_which_nothing_can_be_read_have_failed(environ: Mapping
         assert (outcome.status, outcome.error_type) == (Status.FAILED, "AUTH_ERROR")
 
 
+def test_of_many_listings_in_doubt_the_message_names_a_few(environ: Mapping[str, str]) -> None:
+    with nights(environ, build(users=3, teams=12, apps=1, systems=[TEAMS], oddities=False)) as night:
+        night.run()
+        route = "GET /teams/{team}/channels"
+        night.sandbox.faults.add("wrong_types", system=TEAMS, route=route, fields={"id": None}, times=None)
+        message = of_type(night, sync_types=(SyncType.TEAMS,))[SyncType.TEAMS].error_message
+        assert message is not None
+        assert message.count("channels:") == 3
+        assert "; and 9 more" in message
+
+
 def test_what_a_walk_in_doubt_remembered_is_asked_anew(environ: Mapping[str, str]) -> None:
     with nights(environ, build(users=30, channels=3, apps=2, systems=[SLACK], oddities=False)) as night:
         with night.pipeline.database.operator() as cursor:
