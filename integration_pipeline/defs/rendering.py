@@ -1,32 +1,28 @@
 """Lines → what the Dagster UI shows: a table per tenant, numbers to plot, and reasons that can be read. Pure."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import dagster as dg
 
+from integration_pipeline import markdown
 from integration_pipeline.defs.lines import Coverage, Line
 from integration_pipeline.model import Status
 
 COUNTS = ("processed", "created", "updated", "deleted", "unchanged", "rejected")
+
+NUMBERS = (*COUNTS, "API calls", "seconds", "active", "matched", "unmatched", "in error")
+"""The columns that are aligned to the right."""
 
 NAMED = 20
 """How many failures a description spells out, and how many of a dry run's changes a table names."""
 
 NOTHING_DUE = "No enabled connection of this tenant asks for this, so there was nothing to sync."
 
-_SPECIAL = re.compile(r"([\\`*\[\]<>|])")
-
-
-def cell(value: object) -> str:
-    """Text from outside in a Markdown table: it neither ends the cell nor formats it."""
-    return "" if value is None else _SPECIAL.sub(r"\\\1", " ".join(str(value).split()))
-
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *([cell(value) for value in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    """A Markdown table; what comes from outside neither ends its cell nor formats it."""
+    texts = [["" if value is None else str(value) for value in row] for row in rows]
+    return "\n".join(markdown.table(head, texts, numbers=NUMBERS))
 
 
 def systems_table(lines: Sequence[Line]) -> str:
@@ -42,7 +38,7 @@ def systems_table(lines: Sequence[Line]) -> str:
         ]
         for line in lines
     ]
-    reasons = [f"- {line.system}: {cell(reason(line))}" for line in lines if reason(line)]
+    reasons = [f"- {line.system}: {markdown.escaped(reason(line))}" for line in lines if reason(line)]
     return "\n".join([table(head, rows), *(["", *reasons] if reasons else [])])
 
 
@@ -66,7 +62,7 @@ def metadata(lines: Sequence[Line]) -> dict[str, dg.MetadataValue]:
         shown[f"records_{name}"] = dg.MetadataValue.int(sum(getattr(line.counts, name) for line in lines))
     shown["api_calls"] = dg.MetadataValue.int(sum(line.api_calls for line in lines))
     shown["seconds"] = dg.MetadataValue.float(round(sum(line.seconds for line in lines), 3))
-    warnings = [f"- {line.system}: {cell(warning)}" for line in lines for warning in line.warnings]
+    warnings = [f"- {line.system}: {markdown.escaped(warning)}" for line in lines for warning in line.warnings]
     if warnings:
         shown["warnings"] = dg.MetadataValue.md("\n".join(warnings))
     return shown

@@ -50,7 +50,7 @@ def test_the_reason_stands_beside_the_red_partition_too(stage: Stage) -> None:
     shown = str(seen["beta"].metadata["systems"].value)
     assert "| TEAMS | SUCCESS |" in shown
     assert "| SLACK | FAILED |" in shown
-    assert "- SLACK: AUTH_ERROR: " in shown
+    assert r"- SLACK: AUTH\_ERROR: " in shown
 
 
 def test_a_tenants_other_system_is_synced_although_one_is_broken(stage: Stage) -> None:

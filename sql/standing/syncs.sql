@@ -1,4 +1,4 @@
--- How every enabled connection stands: the latest history row of each sync type it asks for, and when one last succeeded.
+-- How every enabled connection stands: for each sync type it asks for, the latest history row, and the last success.
 SELECT
     c.tenant_id,
     c.system_type,
@@ -32,7 +32,11 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT h.completed_at
     FROM external_system_sync_history AS h
-    WHERE h.tenant_id = c.tenant_id AND h.system_type = c.system_type AND h.sync_type = due.sync_type AND h.status <> 'FAILED'
+    WHERE
+        h.tenant_id = c.tenant_id
+        AND h.system_type = c.system_type
+        AND h.sync_type = due.sync_type
+        AND h.status <> 'FAILED'
     ORDER BY h.started_at DESC, h.sync_id DESC
     LIMIT 1
 ) AS good ON true

@@ -1,5 +1,5 @@
--- Access tokens that a person must replace: they end soon with nothing stored to renew them by, or their renewal was cut
--- off, so that a refresh token that works once may be spent.
+-- Access tokens that a person must replace: they end soon with nothing stored to renew them by, or their renewal was
+-- cut off, so that a refresh token that works once may be spent.
 SELECT
     tenant_id,
     system_type,
