@@ -4,7 +4,6 @@ Slack says most things with HTTP 200 and ``{"ok": false, "error": …}`` (docs.s
 table of errors; docs.slack.dev/apis/web-api/rate-limits).
 """
 
-import json
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -22,6 +21,7 @@ from integration_pipeline.errors import (
     TimedOut,
     TokenRejected,
 )
+from integration_pipeline.http.status import as_code, as_object
 from integration_pipeline.provider import Answer
 
 RATE_LIMIT_SECONDS = 60.0
@@ -34,7 +34,6 @@ NOT_IN_THE_PLAN = frozenset({"plan_upgrade_required", "paid_teams_only"})
 """Workspaces on the free plan have no user groups. That is an answer and no failure."""
 
 _IS_OK = re.compile(rb'\s*\{\s*"ok"\s*:\s*true\s*[,}]')
-_CODE = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _SCOPES = re.compile(r"[a-z0-9_.:, -]{1,200}")
 
 _REINSTALL = "Install the app in the workspace again, and import the connection with the new tokens."
@@ -96,8 +95,8 @@ def classify(answer: Answer) -> ProviderError | None:
     is_success = answer.status == HTTPStatus.OK
     if is_success and _IS_OK.match(answer.body):
         return None
-    body = _object(answer.body)
-    code = _code(body)
+    body = as_object(answer.body)
+    code = as_code((body or {}).get("error"))
     if code == "missing_scope":
         return _missing_scope(body or {}, answer)
     if code is not None and code in _MEANINGS:
@@ -142,17 +141,3 @@ def _missing_scope(body: Mapping[str, Any], answer: Answer) -> ProviderError:
     )
     text = f"the Slack app lacks the scope {scopes} (missing_scope)"
     return _error(Forbidden, answer, "missing_scope", text=text, remedy=remedy)
-
-
-def _object(body: bytes) -> dict[str, Any] | None:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _code(body: Mapping[str, Any] | None) -> str | None:
-    """Slack's code if it looks like one: anything else might hold anything, and messages are stored."""
-    code = body.get("error") if body else None
-    return code if isinstance(code, str) and _CODE.fullmatch(code) else None

@@ -18,9 +18,10 @@ from typing_extensions import TypedDict
 
 from integration_pipeline.errors import CredentialsError, ProviderError, ProviderFault, RateLimited
 from integration_pipeline.http.paging import parse
+from integration_pipeline.http.status import as_code
 from integration_pipeline.model import Connection, Token
 from integration_pipeline.provider import Answer, Option, TokenRequest
-from integration_pipeline.providers.teams.answers import as_code, classify
+from integration_pipeline.providers.teams.answers import classify
 
 SCOPE = "https://graph.microsoft.com/.default"
 """All application permissions that the tenant's administrator has consented to; the only scope this flow knows."""

@@ -32,7 +32,7 @@ def test_ok_is_fine_wherever_it_stands(body: bytes) -> None:
 
 
 def test_a_page_that_begins_with_ok_is_not_parsed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "json", None)
+    monkeypatch.setattr(answers, "as_object", None)
     assert classify(answer(b'{"ok":true,"members":[')) is None
 
 

@@ -59,7 +59,7 @@ def test_a_success_is_no_error(status: int) -> None:
         (501, ProviderError),
         (502, ProviderFault),
         (503, ProviderFault),
-        (504, ProviderFault),
+        (504, TimedOut),
         (509, RateLimited),
     ],
 )
