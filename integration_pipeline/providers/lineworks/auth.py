@@ -9,17 +9,16 @@ none and live by their refresh token, which comes back only when the app's rotat
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Annotated, Any, NotRequired
+from typing import Any
 
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from pydantic import Field, SecretStr, TypeAdapter
-from typing_extensions import TypedDict
+from pydantic import SecretStr
 
 from integration_pipeline.errors import CredentialsError
-from integration_pipeline.http.paging import parse
+from integration_pipeline.http.grant import granted, read_grant
 from integration_pipeline.model import Connection, Token
 from integration_pipeline.provider import Answer, Option, TokenRequest
 from integration_pipeline.providers.lineworks.answers import classify, is_refusal, refusal
@@ -35,15 +34,6 @@ ASSERTION_LIFE = dt.timedelta(minutes=30)
 
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _LARGEST_DOMAIN_ID = 2**63 - 1
-
-
-class Grant(TypedDict):
-    access_token: Annotated[str, Field(min_length=1)]
-    refresh_token: NotRequired[str | None]
-    expires_in: NotRequired[int | None]  # documented as a number, sent as a string: pydantic reads both
-
-
-_GRANT = TypeAdapter(Grant)
 
 
 def _check_service_account(value: Any) -> str | None:
@@ -142,10 +132,4 @@ def read_token(answer: Answer, now: dt.datetime) -> Token:
         raise failure if failure.is_retryable else refusal(answer)
     if is_refusal(answer):
         raise refusal(answer)
-    grant = parse(_GRANT, answer.body)
-    refresh_token, expires_in = grant.get("refresh_token"), grant.get("expires_in")
-    return Token(
-        access_token=SecretStr(grant["access_token"]),
-        refresh_token=SecretStr(refresh_token) if refresh_token else None,
-        expires_at=None if expires_in is None else now + dt.timedelta(seconds=expires_in),
-    )
+    return granted(read_grant(answer), now)

@@ -8,13 +8,12 @@ every refresh token works once (docs.slack.dev/authentication/using-token-rotati
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Annotated, Any, NotRequired
+from typing import Any
 
-from pydantic import Field, SecretStr, TypeAdapter
-from typing_extensions import TypedDict
+from pydantic import SecretStr
 
 from integration_pipeline.errors import CredentialsError
-from integration_pipeline.http.paging import parse
+from integration_pipeline.http.grant import granted, read_grant
 from integration_pipeline.model import Connection, Token
 from integration_pipeline.provider import Answer, Option, TokenRequest
 from integration_pipeline.providers.slack.answers import classify
@@ -28,16 +27,6 @@ _USER_TOKENS = ("xoxp-", "xoxe.xoxp-")
 _ROTATED_TOKEN = "xoxe.xoxb-"  # noqa: S105
 
 _INSTALL = "Install the app in the workspace again as a bot, and import the tokens that come with it."
-
-
-class Grant(TypedDict):
-    access_token: Annotated[str, Field(min_length=1)]
-    refresh_token: NotRequired[str | None]
-    expires_in: NotRequired[int | None]
-    token_type: NotRequired[str | None]
-
-
-_GRANT = TypeAdapter(Grant)
 
 
 def problems(entry: Mapping[str, Any]) -> list[str]:
@@ -91,12 +80,7 @@ def read_token(answer: Answer, now: dt.datetime) -> Token:
         )
     if refusal is not None:
         raise refusal
-    grant = parse(_GRANT, answer.body)
+    grant = read_grant(answer)
     if grant.get("token_type") not in {None, "bot"}:
         raise CredentialsError("the refresh token belongs to a user's token, not to the bot's", remedy=_INSTALL)
-    refresh_token, expires_in = grant.get("refresh_token"), grant.get("expires_in")
-    return Token(
-        access_token=SecretStr(grant["access_token"]),
-        refresh_token=SecretStr(refresh_token) if refresh_token else None,
-        expires_at=None if expires_in is None else now + dt.timedelta(seconds=expires_in),
-    )
+    return granted(grant, now)

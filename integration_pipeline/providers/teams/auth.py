@@ -10,13 +10,14 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Annotated, Any, NotRequired
+from typing import Any, NotRequired
 from urllib.parse import quote
 
-from pydantic import Field, SecretStr, TypeAdapter
+from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
 from integration_pipeline.errors import CredentialsError, ProviderError, ProviderFault, RateLimited
+from integration_pipeline.http.grant import granted, read_grant
 from integration_pipeline.http.paging import parse
 from integration_pipeline.http.status import as_code
 from integration_pipeline.model import Connection, Token
@@ -66,17 +67,11 @@ _UNAVAILABLE = 90033
 """The token service says of itself that it is temporarily unavailable."""
 
 
-class Grant(TypedDict):
-    access_token: Annotated[str, Field(min_length=1)]
-    expires_in: int
-
-
 class Refusal(TypedDict):
     error: NotRequired[str | None]
     error_codes: NotRequired[list[int] | None]
 
 
-_GRANT = TypeAdapter(Grant)
 _REFUSAL = TypeAdapter(Refusal)
 
 
@@ -128,12 +123,7 @@ def read_token(answer: Answer, now: dt.datetime) -> Token:
     """
     if answer.status != HTTPStatus.OK:
         raise _refusal(answer)
-    grant = parse(_GRANT, answer.body)
-    return Token(
-        access_token=SecretStr(grant["access_token"]),
-        refresh_token=None,
-        expires_at=now + dt.timedelta(seconds=grant["expires_in"]),
-    )
+    return granted(read_grant(answer), now)
 
 
 def _refusal(answer: Answer) -> ProviderError:

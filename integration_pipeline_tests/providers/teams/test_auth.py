@@ -69,7 +69,7 @@ def test_a_token_lives_from_now_and_comes_without_a_refresh_token() -> None:
     assert token.expires_at == NOW + dt.timedelta(seconds=3599)
 
 
-@pytest.mark.parametrize("body", [{"access_token": "eyJ0"}, {"access_token": "", "expires_in": 1}, []])
+@pytest.mark.parametrize("body", [{"expires_in": 3599}, {"access_token": "", "expires_in": 1}, []])
 def test_a_success_without_a_token_is_no_token(body: Any) -> None:
     with pytest.raises(InvalidResponse):
         PROVIDER.read_token(answer(200, body), NOW)
