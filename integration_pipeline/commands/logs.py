@@ -5,7 +5,7 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from integration_pipeline.commands.output import iso
@@ -43,12 +43,18 @@ def written(*, is_verbose: bool) -> Iterator[None]:
     """Warnings and worse are written while the block runs, the package's own progress too when asked for."""
     handler = _StandardError()
     handler.setFormatter(Line())
-    root, own = logging.getLogger(), logging.getLogger("integration_pipeline")
-    root.addHandler(handler)
-    own.setLevel(logging.INFO if is_verbose else logging.WARNING)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING if is_verbose else logging.CRITICAL)
+    levels = {"integration_pipeline": logging.INFO if is_verbose else logging.WARNING}
+    levels |= dict.fromkeys(_QUIET, logging.WARNING if is_verbose else logging.CRITICAL)
+    before = {name: logging.getLogger(name).level for name in levels}
+    logging.getLogger().addHandler(handler)
+    _set(levels)
     try:
         yield
     finally:
-        root.removeHandler(handler)
+        logging.getLogger().removeHandler(handler)
+        _set(before)
+
+
+def _set(levels: Mapping[str, int]) -> None:
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)

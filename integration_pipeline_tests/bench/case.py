@@ -1,0 +1,33 @@
+"""One case in a process of its own, so that its memory is its own: ``floor`` or ``product``; prints its cost as JSON."""
+
+import dataclasses
+import json
+import os
+import sys
+
+from integration_pipeline import batch
+from integration_pipeline.model import Outcome, Status, SyncType
+from integration_pipeline.pipeline import open_pipeline
+from integration_pipeline_tests.bench import floor
+from integration_pipeline_tests.bench.meter import measured
+
+
+def main() -> None:
+    """``python -m integration_pipeline_tests.bench.case product``, with the bench's environment."""
+    request = batch.Request(sync_types=(SyncType.USERS,))
+    with open_pipeline(os.environ) as pipeline:
+        connections = batch.select(pipeline, request)
+        with measured(pipeline.database.url) as cost:
+            if sys.argv[1] == "floor":
+                token = connections[0].access_token
+                assert token is not None
+                cost.calls = floor.night(pipeline.database.url, token.get_secret_value())
+            else:
+                outcomes = list(batch.run(pipeline, request, connections))
+                assert all(isinstance(one, Outcome) and one.status is Status.SUCCESS for one in outcomes), outcomes
+                cost.calls = sum(one.api_calls for one in outcomes if isinstance(one, Outcome))
+    print(json.dumps(dataclasses.asdict(cost)))
+
+
+if __name__ == "__main__":
+    main()
