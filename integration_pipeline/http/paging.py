@@ -2,7 +2,7 @@
 
     fetch(cursor, size) -> walk -> pages        body -> Rows.read -> (page, rejections)
 
-A provider's listing is these two and its own :func:`fetch`::
+A provider's listing is these two, put together by ``listings.py``::
 
     class Metadata(TypedDict):
         next_cursor: NotRequired[str | None]
@@ -16,12 +16,9 @@ A provider's listing is these two and its own :func:`fetch`::
     USERS = Rows(Users, at="members", key="id", kind="USER")
 
 
-    def fetch(cursor: str | None, size: int) -> tuple[Page, str | None]:
-        page, rejected = session.api.get("users.list", lambda answer: USERS.read(answer.body), operation=..., params=...)
-        return Page([user(row) for row in page["members"]], rejected), cursor_of(page)
+    CURSORS = Cursors(size="limit", following=next_cursor, too_much=frozenset({"limit_required"}))
 
-
-    pages = walk(fetch, (1000, 200), too_much=frozenset({"limit_required"}))
+    pages = CURSORS.pages(session, USERS, user, "users.list", {}, 1000, 200)
 
 A page that cannot be read raises; it is never an empty one. A field whose inside is kept as it comes (settings) is
 typed :data:`AnyJson`, never a bare ``Any``.
@@ -107,7 +104,7 @@ class Rows(Generic[PageT]):
 
     def __init__(self, page: type[PageT], *, at: str, key: str, kind: str) -> None:
         self._type = page
-        self._at = at
+        self.at = at
         self._key = key
         self._kind = kind
 
@@ -136,14 +133,14 @@ class Rows(Generic[PageT]):
 
     @functools.cached_property
     def _row(self) -> TypeAdapter[Any]:
-        (row,) = get_args(get_type_hints(self._type)[self._at])
+        (row,) = get_args(get_type_hints(self._type)[self.at])
         return TypeAdapter(row)
 
     def _row_by_row(self, value: Any) -> tuple[PageT, list[Rejection]]:
-        rows = value.get(self._at) if isinstance(value, dict) else None
+        rows = value.get(self.at) if isinstance(value, dict) else None
         if not isinstance(rows, list):
-            raise InvalidResponse(f"an answer without a list of {self._at!r}")
-        envelope = _valid(self._page, {**value, self._at: []})
+            raise InvalidResponse(f"an answer without a list of {self.at!r}")
+        envelope = _valid(self._page, {**value, self.at: []})
         page = cast("dict[str, Any]", _documented(envelope))
         good, rejected = [], []
         for raw in rows:
@@ -152,7 +149,7 @@ class Rows(Generic[PageT]):
                 rejected.append(Rejection(self._key_of(raw), self._kind, row.text))
             else:
                 good.append(row)
-        page[self._at] = good
+        page[self.at] = good
         return cast("PageT", page), rejected
 
     def _key_of(self, row: Any) -> str | None:

@@ -14,10 +14,11 @@ from functools import partial
 from urllib.parse import quote
 
 from integration_pipeline.errors import Forbidden, NotFound, ProviderError
+from integration_pipeline.http.listings import asked
 from integration_pipeline.http.paging import parse
-from integration_pipeline.model import Page, Rejection, Setting
+from integration_pipeline.model import Rejection, Setting
 from integration_pipeline.provider import Limit, Listing, Probe, Session
-from integration_pipeline.providers.lineworks.pages import BOT, BOTS, GROUPS, ORG_UNITS, USERS, asked, walked
+from integration_pipeline.providers.lineworks.pages import BOT, BOTS, GROUPS, ORG_UNITS, USERS, pages
 from integration_pipeline.providers.lineworks.records import BotDetails, BotRow, bot, group, org_unit, user
 
 
@@ -37,19 +38,19 @@ connection's own ``api_rate_limit``.
 def users(session: Session) -> Iterator[Listing]:
     """The people of every domain."""
     for suffix, params in _domains(session):
-        yield Listing(f"users{suffix}", _user_pages(session, params))
+        yield Listing(f"users{suffix}", pages(session, USERS, user, "users", params))
 
 
 def teams(session: Session) -> Iterator[Listing]:
     """The groups of every domain, then its org units. There is no list of talk rooms."""
     for suffix, params in _domains(session):
-        yield Listing(f"groups{suffix}", _group_pages(session, params))
-        yield Listing(f"orgunits{suffix}", _org_unit_pages(session, params))
+        yield Listing(f"groups{suffix}", pages(session, GROUPS, group, "groups", params))
+        yield Listing(f"orgunits{suffix}", pages(session, ORG_UNITS, org_unit, "orgunits", params))
 
 
 def notifications(session: Session) -> Iterator[Listing]:
     """The bots of the tenant, whichever their domains."""
-    yield Listing("bots", _bot_pages(session), is_main=True)
+    yield Listing("bots", pages(session, BOTS, partial(_described, session), "bots", {}), is_main=True)
 
 
 def probe(session: Session) -> Probe:
@@ -78,28 +79,6 @@ def _domains(session: Session) -> list[tuple[str, Mapping[str, str]]]:
     return [(f":{domain_id}", {"domainId": str(domain_id)}) for domain_id in domain_ids]
 
 
-def _user_pages(session: Session, params: Mapping[str, str]) -> Iterator[Page]:
-    for page, rejected in walked(session, USERS, "users", params):
-        yield Page([user(row) for row in page["users"]], rejected)
-
-
-def _group_pages(session: Session, params: Mapping[str, str]) -> Iterator[Page]:
-    for page, rejected in walked(session, GROUPS, "groups", params):
-        yield Page([group(row) for row in page["groups"]], rejected)
-
-
-def _org_unit_pages(session: Session, params: Mapping[str, str]) -> Iterator[Page]:
-    for page, rejected in walked(session, ORG_UNITS, "orgunits", params):
-        yield Page([org_unit(row) for row in page["orgUnits"]], rejected)
-
-
-def _bot_pages(session: Session) -> Iterator[Page]:
-    for page, rejected in walked(session, BOTS, "bots", {}):
-        found = [_described(session, row) for row in page["bots"]]
-        settings = [one for one in found if isinstance(one, Setting)]
-        yield Page(settings, rejected + [one for one in found if isinstance(one, Rejection)])
-
-
 def _described(session: Session, row: BotRow) -> Setting | Rejection | None:
     """A bot with its details; None when it was deleted since the list was made, a rejection when they are unreadable."""
     key = row["botId"]
@@ -107,10 +86,10 @@ def _described(session: Session, row: BotRow) -> Setting | Rejection | None:
         details: BotDetails = session.api.get(
             f"bots/{quote(key, safe='')}", lambda answer: parse(BOT, answer.body), operation="bot"
         )
-    except NotFound:
-        return None
     except ProviderError as error:
         if error.is_fatal:
             raise
+        if isinstance(error, NotFound) and error.code:  # without one it was not LINE WORKS that said so
+            return None
         return Rejection(key, "BOT", f"its details could not be read: {error}")
     return bot(row, details)

@@ -4,13 +4,14 @@ GET -> responseMetaData.nextCursor -> … -> pages
 """
 
 from collections.abc import Iterator, Mapping
-from typing import NotRequired, TypeVar
+from typing import Any, NotRequired
 
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
-from integration_pipeline.http.paging import Rows, walk
-from integration_pipeline.model import Rejection
+from integration_pipeline.http.listings import Cursors, Make
+from integration_pipeline.http.paging import Rows
+from integration_pipeline.model import Page
 from integration_pipeline.provider import Session
 from integration_pipeline.providers.lineworks.records import BotDetails, BotRow, GroupRow, OrgUnitRow, UserRow
 
@@ -41,8 +42,6 @@ class BotsPage(Paged):
     bots: list[BotRow]
 
 
-PageT = TypeVar("PageT", UsersPage, GroupsPage, OrgUnitsPage, BotsPage)
-
 USERS = Rows(UsersPage, at="users", key="userId", kind="USER")
 GROUPS = Rows(GroupsPage, at="groups", key="groupId", kind="GROUP")
 ORG_UNITS = Rows(OrgUnitsPage, at="orgUnits", key="orgUnitId", kind="ORG_UNIT")
@@ -50,18 +49,13 @@ BOTS = Rows(BotsPage, at="bots", key="botId", kind="BOT")
 BOT = TypeAdapter(BotDetails)
 
 
-def walked(
-    session: Session, rows: Rows[PageT], path: str, params: Mapping[str, str]
-) -> Iterator[tuple[PageT, list[Rejection]]]:
+def pages(session: Session, rows: Rows[Any], make: Make, path: str, params: Mapping[str, str]) -> Iterator[Page]:
     """Every page of a listing. A cursor holds ``+``, ``/`` and ``=``: the client encodes what it sends as parameters."""
-
-    def fetch(cursor: str | None, size: int) -> tuple[tuple[PageT, list[Rejection]], str | None]:
-        query = {**params, "count": str(size)} | ({"cursor": cursor} if cursor else {})
-        page, rejected = asked(session, rows, path, query)
-        return (page, rejected), (page.get("responseMetaData") or Metadata()).get("nextCursor")
-
-    return walk(fetch, (min(session.connection.options.get("page_size") or LARGEST_PAGE, LARGEST_PAGE),))
+    return _CURSORS.pages(session, rows, make, path, params, LARGEST_PAGE)
 
 
-def asked(session: Session, rows: Rows[PageT], path: str, params: Mapping[str, str]) -> tuple[PageT, list[Rejection]]:
-    return session.api.get(path, lambda answer: rows.read(answer.body), operation=path, params=params)
+def _following(page: Paged) -> str | None:
+    return (page.get("responseMetaData") or Metadata()).get("nextCursor")
+
+
+_CURSORS = Cursors(size="count", following=_following)

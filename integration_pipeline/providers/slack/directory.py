@@ -7,28 +7,29 @@ bots.info, users.list -> notification settings (users.list again only where this
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from integration_pipeline.errors import Forbidden, NotFound, ProviderError
+from integration_pipeline.http.listings import as_page, asked
 from integration_pipeline.http.paging import parse
-from integration_pipeline.model import Page, Setting
+from integration_pipeline.model import Page, Setting, User
 from integration_pipeline.provider import Limit, Listing, Probe, Session
 from integration_pipeline.providers.slack.answers import NOT_IN_THE_PLAN
 from integration_pipeline.providers.slack.pages import (
     BOT,
     BOTS,
     CHANNELS,
+    CHANNELS_PAGES,
     CHANNELS_WANTED,
+    CURSORS,
     GROUPS_WANTED,
     IDENTITY,
-    LARGEST_CHANNELS_PAGE,
-    LARGEST_USERS_PAGE,
     MODEST_PAGE,
     USER_GROUPS,
     USERS,
+    USERS_PAGES,
     WORKSPACE,
     Workspace,
-    asked,
-    walked,
 )
 from integration_pipeline.providers.slack.records import (
     Home,
@@ -75,7 +76,11 @@ def users(session: Session) -> Iterator[Listing]:
 def teams(session: Session) -> Iterator[Listing]:
     """The channels, then the user groups."""
     _home(session)
-    yield Listing("channels", _channel_pages(session), is_main=True)
+    yield Listing(
+        "channels",
+        CURSORS.pages(session, CHANNELS, channel, "conversations.list", CHANNELS_WANTED, *CHANNELS_PAGES),
+        is_main=True,
+    )
     yield _user_groups(session)
 
 
@@ -140,34 +145,29 @@ def _workspace(session: Session) -> Workspace:
 
 def _user_pages(session: Session, home: Home) -> Iterator[Page]:
     bots: list[Setting] = []
-    has_people = has_email = False
+    emails: set[bool] = set()
     is_whole = True
-    for page, rejected in walked(session, USERS, "users.list", {}, LARGEST_USERS_PAGE):
-        records = []
-        for row in page["members"]:
-            record = user(row, home)
-            if record is not None:
-                records.append(record)
-                has_people, has_email = True, has_email or _has_email(row)
-            elif (setting := bot(row, home)) is not None:
-                bots.append(setting)
-        is_whole = is_whole and not rejected
-        yield Page(records, rejected)
+
+    def person(row: UserRow) -> User | None:
+        record = user(row, home)
+        if record is not None:
+            emails.add(_has_email(row))
+        elif (setting := bot(row, home)) is not None:
+            bots.append(setting)
+        return record
+
+    for page in CURSORS.pages(session, USERS, person, "users.list", {}, *USERS_PAGES):
+        is_whole = is_whole and not page.rejected
+        yield page
     if is_whole:
         session.memo["bots"] = bots
-    if has_people and not has_email:
+    if emails == {False}:
         session.warn(_NO_EMAILS)
 
 
 def _has_email(row: UserRow) -> bool:
     """Without the scope Slack leaves the key out of every row, and says nothing."""
     return "email" in (row.get("profile") or ())
-
-
-def _channel_pages(session: Session) -> Iterator[Page]:
-    for page, rejected in walked(session, CHANNELS, "conversations.list", CHANNELS_WANTED, LARGEST_CHANNELS_PAGE):
-        found = (channel(row) for row in page["channels"])
-        yield Page([team for team in found if team is not None], rejected)
 
 
 def _user_groups(session: Session) -> Listing:
@@ -178,7 +178,7 @@ def _user_groups(session: Session) -> Listing:
         if error.code in NOT_IN_THE_PLAN:
             return Listing("usergroups", (), proves_absence=False)
         return Listing("usergroups", _unreadable(error))
-    return Listing("usergroups", [Page([user_group(row) for row in page["usergroups"]], rejected)])
+    return Listing("usergroups", [as_page(page["usergroups"], rejected, user_group)])
 
 
 def _unreadable(error: ProviderError) -> Iterator[Page]:
@@ -210,7 +210,5 @@ def _own_bot(session: Session, home: Home) -> Setting | None:
 
 def _other_bots(session: Session, home: Home) -> Iterator[Page]:
     """The bots among the users. A row that cannot be read may be any of those stored, so it is rejected without a key."""
-    for page, rejected in walked(session, BOTS, "users.list", {}, LARGEST_USERS_PAGE):
-        found = (bot(row, home) for row in page["members"])
-        nameless = [rejection._replace(key=None) for rejection in rejected]
-        yield Page([setting for setting in found if setting is not None], nameless)
+    for page in CURSORS.pages(session, BOTS, partial(bot, home=home), "users.list", {}, *USERS_PAGES):
+        yield Page(page.records, [rejection._replace(key=None) for rejection in page.rejected])

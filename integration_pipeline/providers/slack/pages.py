@@ -3,22 +3,20 @@
 GET -> response_metadata.next_cursor -> … -> pages
 """
 
-from collections.abc import Iterator, Mapping
-from typing import NotRequired, TypeVar
+from typing import NotRequired
 
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
-from integration_pipeline.http.paging import Rows, walk
-from integration_pipeline.model import Rejection
-from integration_pipeline.provider import Session
+from integration_pipeline.http.listings import Cursors
+from integration_pipeline.http.paging import Rows
 from integration_pipeline.providers.slack.answers import TOO_MUCH
 from integration_pipeline.providers.slack.records import BotInfo, BotRow, ChannelRow, UserGroupRow, UserRow
 
-LARGEST_USERS_PAGE = 1000
-LARGEST_CHANNELS_PAGE = 999
 MODEST_PAGE = 200
 """What Slack recommends, and where the walk goes when a larger page is refused."""
+USERS_PAGES = (1000, MODEST_PAGE)
+CHANNELS_PAGES = (999, MODEST_PAGE)
 
 CHANNELS_WANTED = {"types": "public_channel,private_channel"}
 """No ``exclude_archived``: Slack filters after the page is cut, and an archived channel is not a gone one."""
@@ -77,9 +75,6 @@ class BotAnswer(TypedDict):
     bot: BotInfo
 
 
-PageT = TypeVar("PageT", UsersPage, BotsPage, ChannelsPage, UserGroupsPage)
-PagedT = TypeVar("PagedT", UsersPage, BotsPage, ChannelsPage)
-
 USERS = Rows(UsersPage, at="members", key="id", kind="USER")
 BOTS = Rows(BotsPage, at="members", key="id", kind="BOT")
 CHANNELS = Rows(ChannelsPage, at="channels", key="id", kind="CHANNEL")
@@ -89,17 +84,8 @@ WORKSPACE = TypeAdapter(WorkspaceAnswer)
 BOT = TypeAdapter(BotAnswer)
 
 
-def walked(
-    session: Session, rows: Rows[PagedT], method: str, params: Mapping[str, str], largest: int
-) -> Iterator[tuple[PagedT, list[Rejection]]]:
-    def fetch(cursor: str | None, size: int) -> tuple[tuple[PagedT, list[Rejection]], str | None]:
-        query = {**params, "limit": str(size)} | ({"cursor": cursor} if cursor else {})
-        page, rejected = asked(session, rows, method, query)
-        return (page, rejected), (page.get("response_metadata") or Metadata()).get("next_cursor")
-
-    first = min(session.connection.options.get("page_size") or largest, largest)
-    return walk(fetch, (first, MODEST_PAGE) if first > MODEST_PAGE else (first,), too_much=TOO_MUCH)
+def _following(page: Paged) -> str | None:
+    return (page.get("response_metadata") or Metadata()).get("next_cursor")
 
 
-def asked(session: Session, rows: Rows[PageT], method: str, params: Mapping[str, str]) -> tuple[PageT, list[Rejection]]:
-    return session.api.get(method, lambda answer: rows.read(answer.body), operation=method, params=params)
+CURSORS = Cursors(size="limit", following=_following, too_much=TOO_MUCH)

@@ -30,7 +30,7 @@ from integration_pipeline.providers.teams.pages import (
     answered,
     ask_each,
     listed,
-    page_size,
+    size,
 )
 
 _IDENTITY = Limit("identity", requests=1500, seconds=10)
@@ -67,7 +67,7 @@ Found = dict[str, bool | ProviderError | None]
 
 def users(session: Session) -> Iterator[Listing]:
     """The tenant's accounts."""
-    query = {"$select": records.USER_FIELDS, "$top": page_size(session)}
+    query = {"$select": records.USER_FIELDS, "$top": size(session)}
     yield Listing("users", listed(session, USERS, records.user, "users", query), is_main=True)
 
 
@@ -173,7 +173,7 @@ class _Flagged:
     def ids(self) -> Iterator[str]:
         """Every group's id, once."""
         seen: set[str] = set()
-        query = {"$filter": ARE_TEAMS, "$select": "id", "$top": page_size(self.session)}
+        query = {"$filter": ARE_TEAMS, "$select": "id", "$top": size(self.session)}
         for page in listed(self.session, GROUPS, lambda row: row["id"], "groups", query):
             # A group is its id alone: without a good one it might be any stored team.
             self.rejected += [rejection._replace(key=None) for rejection in page.rejected]

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from typing_extensions import TypedDict
 
 from integration_pipeline.errors import Forbidden, ProviderError
+from integration_pipeline.http.listings import Make, as_page, page_size
 from integration_pipeline.http.paging import Rows, walk
 from integration_pipeline.model import Page, Rejection
 from integration_pipeline.provider import Session
@@ -92,17 +93,15 @@ SUBSCRIPTIONS = Resource(
     Rows(Subscriptions, at="value", key="id", kind="SUBSCRIPTION"),
 )
 
-MakeRecord = Callable[[Any], Any]
-
 
 def listed(
-    session: Session, resource: Resource, record: MakeRecord, path: str, params: Mapping[str, str] | None = None
+    session: Session, resource: Resource, record: Make, path: str, params: Mapping[str, str] | None = None
 ) -> Iterator[Page]:
     """The pages of a listing that is asked for alone."""
     return _walk(session, resource, record, lambda: _get(session, resource, path, params))
 
 
-def answered(session: Session, resource: Resource, record: MakeRecord, answer: Any) -> Iterator[Page]:
+def answered(session: Session, resource: Resource, record: Make, answer: Any) -> Iterator[Page]:
     """The pages of a listing whose first page is an answer of :func:`ask_each`.
 
     :raises ProviderError: the answer is one.
@@ -141,17 +140,17 @@ def name_permission(error: Forbidden, resource: Resource) -> None:
     )
 
 
-def page_size(session: Session) -> str:
-    return str(min(session.connection.options.get("page_size") or LARGEST_PAGE, LARGEST_PAGE))
+def size(session: Session) -> str:
+    return str(page_size(session, LARGEST_PAGE))
 
 
 def _walk(
-    session: Session, resource: Resource, record: MakeRecord, first: Callable[[], tuple[Any, list[Rejection]]]
+    session: Session, resource: Resource, record: Make, first: Callable[[], tuple[Any, list[Rejection]]]
 ) -> Iterator[Page]:
     def fetch(cursor: str | None, _size: int) -> tuple[Page, str | None]:
         # A nextLink is used as it comes; the headers it was got with are not in it (learn.microsoft.com/graph/paging).
         page, rejected = first() if cursor is None else _get(session, resource, cursor, None)
-        return Page([record(row) for row in page["value"]], rejected), page.get(_NEXT)
+        return as_page(page["value"], rejected, record), page.get(_NEXT)
 
     with _permission_named(resource):
         yield from walk(fetch, (LARGEST_PAGE,))
