@@ -143,6 +143,9 @@ class Children:
         while self._is_alive() and time.monotonic() < until:
             time.sleep(_POLL_SECONDS)
         self._kill(signal.SIGKILL)
+        if self._process is not None:
+            # On a busy machine it was killed just now, and would stay a zombie.
+            self._process.wait()
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
