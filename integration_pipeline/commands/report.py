@@ -11,11 +11,13 @@ from integration_pipeline.commands.output import emit_all, say
 from integration_pipeline.commands.parsing import Commands, day, one_of
 from integration_pipeline.errors import UsageError
 
-_FORMATS = ("text", "markdown", "json")
+_FORMATS = ("text", "markdown", "html", "json")
+_LANGUAGES = ("ja", "en")
 
 _ABOUT = """\
 For every tenant and system: the day's last syncs, their counts, how many accounts are matched, and what needs a
-person and why. Days are those of Asia/Tokyo, as the schedule's are.
+person and why. Days are those of Asia/Tokyo, as the schedule's are. As HTML it is one file for people, with what
+changed since the day before and two weeks in plots, in the language of most of its tenants.
 
 With --week: every tenant's KPIs of the seven days up to the day, in its own calendar and language; averages, the
 total of blockers, trends, and the week before. Days that are not known are left out, and named."""
@@ -29,6 +31,7 @@ def register(commands: Commands) -> None:
         examples=[
             "integration-pipeline report",
             "integration-pipeline report --day 2026-11-21 --format markdown --out report.md",
+            "integration-pipeline report --format html --out report.html",
             "integration-pipeline report --week --format json",
         ],
         run=run,
@@ -44,7 +47,13 @@ def register(commands: Commands) -> None:
         type=one_of({name: name for name in _FORMATS}),
         default=_FORMATS[0],
         metavar="{" + ",".join(_FORMATS) + "}",
-        help=f"how it is written (default: {_FORMATS[0]}); json is for --week, a line for each tenant",
+        help=f"how it is written (default: {_FORMATS[0]}); html is for a day; json is for --week, a line for each tenant",
+    )
+    parser.add_argument(
+        "--lang",
+        type=one_of({name: name for name in _LANGUAGES}),
+        metavar="{" + ",".join(_LANGUAGES) + "}",
+        help="the language of --format html (default: that of most of its tenants)",
     )
     parser.add_argument("--week", action="store_true", help="the weekly figures: the seven days up to --day (today)")
     parser.add_argument("--out", metavar="FILE", help="write it there and not on standard output")
@@ -55,6 +64,10 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         raise UsageError(f"--out: there is no folder {Path(arguments.out).absolute().parent}")
     if arguments.format == "json" and not arguments.week:
         raise UsageError("--format json: only the weekly figures (--week) are written as JSON")
+    if arguments.format == "html" and arguments.week:
+        raise UsageError("--format html: the weekly figures (--week) are not written as HTML")
+    if arguments.lang and arguments.format != "html":
+        raise UsageError("--lang: only --format html has a choice of languages")
     read = _week if arguments.week else _day
     lines = read(arguments, environ, dt.datetime.now(dt.UTC))
     if arguments.out is None:
@@ -69,13 +82,16 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 def _day(arguments: argparse.Namespace, environ: Mapping[str, str], now: dt.datetime) -> list[str]:
-    from integration_pipeline import report
+    from integration_pipeline import report, report_days, report_html
     from integration_pipeline.commands.opening import desk
 
     with desk(environ) as opened:
         found = report.read(opened.database, day=arguments.day, now=now)
+        overview = report_days.read(opened.database, found, now=now) if arguments.format == "html" else None
     if arguments.day is None and found.day != now.astimezone(report.TOKYO).date():
         say(f"nothing was synced today; this is {found.day}")
+    if overview:
+        return report_html.as_html(overview, lang=arguments.lang).splitlines()
     return report.as_markdown(found) if arguments.format == "markdown" else report.as_text(found)
 
 

@@ -1,5 +1,6 @@
--- Who is who, as it stands now, for every connection: accounts that are in use, those of them that belong to an internal user,
--- that matched nobody, that have more than one candidate, and that belong to somebody who is not active any more.
+-- Who is who, as it stands now, for every connection: accounts that are in use, those of them that belong to an
+-- internal user, that matched nobody, that have more than one candidate, and that belong to somebody who is not active
+-- any more.
 SELECT
     m.tenant_id,
     m.system_type,

@@ -1,0 +1,224 @@
+"""The parts of the HTML report that name tenants: what needs attention, what changed, and every connection's figures."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import compress
+
+from integration_pipeline import registry
+from integration_pipeline.markup import Content, Markup, tag
+from integration_pipeline.model import Status, SyncType, System
+from integration_pipeline.plots import RULE
+from integration_pipeline.report import NOT_RUN, RUNNING, WARNING, Attention, attention
+from integration_pipeline.report_days import Connected, Known, Moved, Overview, total
+from integration_pipeline.words import JA, Words
+
+BLUE, AMBER, RED, VIOLET, GREY = "#3b74b8", "#f0b429", "#8f1d14", "#7d5ba6", "#aab3bf"
+"""Apart from one another in lightness too, so that they stay apart for colour-blind eyes and on grey paper."""
+
+_SIGNS = {Status.SUCCESS: "✓", Status.PARTIAL: "△", Status.FAILED: "✕", RUNNING: "…", NOT_RUN: "–", WARNING: "!"}
+_UNKNOWN = "–"
+_RECORDS = ("created", "updated", "deleted", "unchanged", "rejected")
+_ACCOUNTS = ("active", "coverage", "unmatched", "ambiguous", "of_leavers")
+_COST = ("calls", "seconds")
+
+
+def title(system: str) -> str:
+    """What people call a system."""
+    return registry.provider(System(system)).title if system in registry.FOLDERS else system
+
+
+def badge(words: Words, state: str) -> Markup:
+    """A state as a sign and a word, in a colour that repeats what they say."""
+    sign = tag("span", _SIGNS[state], aria_hidden="true")
+    return tag("span", sign, " ", tag("span", words(state)), class_=f"badge {_class(state)}")
+
+
+def signs(words: Words) -> Markup:
+    """What the badges' signs mean, for where there is no room for words."""
+    return tag("span", [[badge(words, state), " "] for state in _SIGNS])
+
+
+def troubles(words: Words, overview: Overview) -> Markup:
+    """What needs attention: a trouble that several tenants share is said once."""
+    shared: dict[Attention, list[Attention]] = {}
+    for item in attention(overview.report):
+        shared.setdefault(item._replace(tenant_id="", sync_types=()), []).append(item)
+    if not shared:
+        return tag("p", words("attention.none"))
+    return tag("div", [_trouble(words, overview, kind, items) for kind, items in shared.items()], class_="troubles")
+
+
+def changes(words: Words, overview: Overview) -> Markup:
+    """What is not as it was the day before."""
+    parts: list[Markup] = []
+    if not any(sync.status for connected in overview.connections for sync in connected.before.values()):
+        parts.append(tag("p", words("changes.alone")))
+    rows = [(connected, cells) for connected in overview.connections if any(cells := _changes(words, connected))]
+    if not rows:
+        return tag("div", parts, tag("p", words("changes.none")))
+    names = [words("changes.status"), *(words(sync_type) for sync_type in SyncType), words("changes.coverage")]
+    is_used = [any(column) for column in zip(*(cells for _, cells in rows), strict=True)]
+    used = list(compress(names, is_used))
+    head = tag("tr", [tag("th", name, scope="col") for name in (words("column.system"), *used)])
+    labelled = [(connected, _labelled(used, list(compress(cells, is_used)))) for connected, cells in rows]
+    table = tag("table", tag("thead", head), _bodies(overview, labelled, len(used) + 1), class_="changes")
+    rest = len(overview.connections) - len(rows)
+    return tag("div", parts, table, tag("p", words.count("changes.rest", rest), class_="note") if rest else "")
+
+
+def details(words: Words, overview: Overview) -> Markup:
+    """Every connection: a table where there is room for one, and cards on a phone."""
+    groups = (("results", tuple(SyncType)), ("records", _RECORDS), ("accounts", _ACCOUNTS), ("cost", _COST))
+    names = [words(f"column.{key}") for _, keys in groups for key in keys]
+    wide = [tag("th", words(f"group.{name}"), colspan=len(keys), scope="colgroup") for name, keys in groups]
+    first = tag("th", words("column.system"), rowspan=2, scope="col")
+    head = tag("thead", tag("tr", first, wide), tag("tr", [tag("th", name, scope="col") for name in names]))
+    rows = [(connected, _labelled(names, _figures(words, connected))) for connected in overview.connections]
+    foot = tag("tr", tag("th", words("all"), scope="row"), _labelled(names, _sums(words, overview)))
+    return tag("table", head, _bodies(overview, rows, len(names) + 1), tag("tfoot", foot), class_="details")
+
+
+def points(words: Words, now: Known | None, before: Known | None) -> str:
+    """How far coverage moved, in percentage points; empty where one side is unknown or both look the same."""
+    if now is None or before is None:
+        return ""
+    moved = round(100 * (now.share - before.share), 1)
+    sign = "▲" if moved > 0 else "▼"
+    return f"{sign} {words('points', number=f'{abs(moved):.1f}')}" if moved else ""
+
+
+def _trouble(words: Words, overview: Overview, kind: Attention, items: Sequence[Attention]) -> Markup:
+    key = kind.error_type if kind.error_type and kind.state not in {NOT_RUN, WARNING} else kind.state
+    meaning = words.get(f"kind.{key}") or words("kind.UNKNOWN_ERROR")
+    general = words.get(f"todo.{key}")
+    # What a sync stored of its trouble is English: elsewhere it is what the general advice is made exact with.
+    is_stored = words.language != JA and kind.remedy
+    todo = kind.remedy if is_stored else general
+    exact = [kind.message, None if is_stored else kind.remedy]
+    where = [
+        words("attention.where", tenant=overview.names.get(item.tenant_id, item.tenant_id), types=_types(words, item))
+        for item in items
+    ]
+    lines = [
+        tag("h3", badge(words, kind.state), " ", title(kind.system), tag("span", words.list(where), class_="where")),
+        tag("p", meaning, " ", tag("code", kind.error_type) if kind.error_type else ""),
+    ]
+    if todo:
+        lines.append(tag("p", tag("b", words("attention.todo")), " ", todo, class_="todo"))
+    if any(exact):
+        text = [tag("span", part, lang="en") for part in exact if part]
+        lines.append(tag("p", tag("b", words("attention.detail")), " ", text, class_="note"))
+    return tag("article", lines, class_=_class(kind.state))
+
+
+def _class(state: str) -> str:
+    return state.lower().replace(" ", "-")
+
+
+def _types(words: Words, item: Attention) -> str:
+    return words.list(words(sync_type) for sync_type in item.sync_types)
+
+
+def _changes(words: Words, connected: Connected) -> list[Content]:
+    """A connection's cells: empty ones where nothing changed."""
+    was_and_is: dict[tuple[str, str], list[str]] = {}
+    for sync_type, pair in connected.changed.items():
+        was_and_is.setdefault(pair, []).append(words(sync_type))
+    status = [
+        tag("div", words.list(types), " ", badge(words, was), " → ", badge(words, came))
+        for (was, came), types in was_and_is.items()
+    ]
+    moved = [_moved(words, connected.moved.get(sync_type, Moved())) for sync_type in SyncType]
+    by = points(words, connected.coverage, connected.coverage_before)
+    shares = (connected.coverage_before, connected.coverage)
+    before, now = (words.percent(known.share if known else None) for known in shares)
+    coverage = [words("change", before=before, after=now), " ", tag("b", by)] if by else []
+    return [status, *moved, coverage]
+
+
+def _moved(words: Words, moved: Moved) -> list[str]:
+    counts = {"created": moved.created, "updated": moved.updated, "deleted": moved.deleted}
+    found = [words(f"changes.{name}", number=f"{number:,}") for name, number in counts.items() if number]
+    return [words.list(found)] if found else []
+
+
+def _figures(words: Words, connected: Connected) -> list[Content]:
+    """A connection's cells; a dash where nothing was synced."""
+    states: list[Content] = [
+        badge(words, connected.syncs[sync_type].state) if sync_type in connected.syncs else _faint(words("off"))
+        for sync_type in SyncType
+    ]
+    last = [sync for sync in connected.syncs.values() if sync.status]
+    moved = connected.all_moved if connected.moved else None
+    unchanged, rejected = (sum(getattr(sync, name) or 0 for sync in last) for name in ("unchanged", "rejected"))
+    records = [moved.created, moved.updated, moved.deleted, unchanged, rejected] if moved else [None] * len(_RECORDS)
+    cost = [_number(moved.api_calls), words.span(moved.seconds)] if moved else [_number(None)] * len(_COST)
+    return [*states, *map(_number, records), *_accounts(words, _counted([connected])), *cost]
+
+
+def _sums(words: Words, overview: Overview) -> list[Content]:
+    """The last line: how many syncs succeeded, and every column's sum."""
+    syncs = overview.report.syncs
+    results: list[Content] = []
+    for sync_type in SyncType:
+        own = [sync.state == Status.SUCCESS for sync in syncs if sync.sync_type == sync_type]
+        results.append(f"{sum(own):,}/{len(own):,}" if own else "")
+    moved = total(connected.all_moved for connected in overview.connections)
+    unchanged, rejected = (sum(getattr(sync, name) or 0 for sync in syncs) for name in ("unchanged", "rejected"))
+    records = [moved.created, moved.updated, moved.deleted, unchanged, rejected]
+    cost = [_number(moved.api_calls), words.span(moved.seconds)]
+    return [*results, *map(_number, records), *_accounts(words, _counted(overview.connections)), *cost]
+
+
+def _counted(connections: Sequence[Connected]) -> Mapping[str, int] | None:
+    """Accounts of all these connections together; None where none was ever listed."""
+    known = [connected.accounts for connected in connections if connected.accounts]
+    names = ("active", "mapped", "unmatched", "ambiguous", "of_leavers")
+    return {name: sum(getattr(row, name) for row in known) for name in names} if known else None
+
+
+def _accounts(words: Words, counted: Mapping[str, int] | None) -> list[Content]:
+    if counted is None:
+        return [_faint(_UNKNOWN)] * len(_ACCOUNTS)
+    share = counted["mapped"] / counted["active"] if counted["active"] else None
+    coverage = [words.percent(share), _meter(share)] if share is not None else _faint(_UNKNOWN)
+    others = [_number(counted[name]) for name in ("unmatched", "ambiguous", "of_leavers")]
+    return [_number(counted["active"]), coverage, *others]
+
+
+def _meter(share: float) -> Markup:
+    whole = tag("rect", width="100%", height=4, fill=RULE)
+    part = tag("rect", width=f"{100 * share:.1f}%", height=4, fill=BLUE)
+    return tag("svg", whole, part, width="100%", height=4, aria_hidden="true", class_="meter")
+
+
+def _number(number: int | None) -> Content:
+    if number is None:
+        return _faint(_UNKNOWN)
+    return f"{number:,}" if number else _faint("0")
+
+
+def _faint(text: str) -> Markup:
+    return tag("span", text, class_="faint")
+
+
+def _labelled(names: Sequence[str], cells: Sequence[Content]) -> list[Markup]:
+    """Cells that carry their column's name, for where there is no room for columns."""
+    return [tag("td", cell, data_label=name) for name, cell in zip(names, cells, strict=True)]
+
+
+def _bodies(overview: Overview, rows: Sequence[tuple[Connected, Content]], columns: int) -> Iterator[Markup]:
+    """Each tenant's rows under its name."""
+    tenants: dict[str, list[Markup]] = {}
+    for connected, cells in rows:
+        row = tag("tr", tag("th", title(connected.system), scope="row"), cells)
+        tenants.setdefault(connected.tenant_id, []).append(row)
+    for tenant_id, own in tenants.items():
+        name = tag(
+            "th",
+            overview.names.get(tenant_id, tenant_id),
+            " ",
+            tag("code", tenant_id),
+            colspan=columns,
+            scope="rowgroup",
+        )
+        yield tag("tbody", tag("tr", name, class_="tenant"), own)
