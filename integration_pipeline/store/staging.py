@@ -197,6 +197,7 @@ def apply(cursor: Cursor, task: Apply, rows: Iterable[Row], *, has_rows: bool) -
         with cursor.copy(f"COPY stage ({', '.join(fields)}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row.values)
+        cursor.execute("ANALYZE stage")  # a temporary table has no statistics else, and is taken for a small one
         cursor.execute(target.sql("apply"), parameters)
     return rematch(cursor, parameters) if matches and (has_rows or people_moved) else []
 
@@ -219,6 +220,9 @@ def _move(cursor: Cursor, task: Apply, parameters: Mapping[str, Any], *, matches
         raise Superseded(message)
     return bool(row[0])
 
+
+SET_WISE = "SET LOCAL enable_nestloop = off; SET LOCAL jit = off"
+"""On a first night no table has statistics yet; taken for small ones, 10,000 accounts were matched row by row in 20 s."""
 
 STORED_ACCOUNTS = """
     SELECT external_user_id, is_active, external_key, employee_key, email_key, email_key_2
@@ -246,6 +250,7 @@ def rematch(cursor: Cursor, parameters: Mapping[str, Any]) -> list[str]:
     :param parameters: ``tenant_id``, ``system_type``, ``at``, and ``sync_id``, the sync whose own changes do not count.
     """
     match = queries.sql("sync/match").format(accounts=STORED_ACCOUNTS)
+    cursor.execute(SET_WISE)
     cursor.execute(queries.sql("sync/rematch").format(match=match), parameters)
     return [str(row[0]) for row in cursor]
 
@@ -266,6 +271,7 @@ def planned_matches(cursor: Cursor, connection: Connection, rows: Iterable[Row])
         if row.action != "G":
             incoming.append(dict(zip(User._fields, row.values, strict=False)))
     match = queries.sql("sync/match").format(accounts=PLANNED_ACCOUNTS)
+    cursor.execute(SET_WISE)
     cursor.execute(
         match, {**_keys(connection), "changed": changed, "incoming": json.dumps(incoming, ensure_ascii=False)}
     )
