@@ -12,13 +12,14 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
 
 from integration_pipeline import registry
-from integration_pipeline.errors import Busy, Interrupted, ProviderError
+from integration_pipeline.errors import Busy, Interrupted, PipelineError, ProviderError
+from integration_pipeline.http.limiter import Pause
 from integration_pipeline.model import Connection, Outcome, SyncType, System
 from integration_pipeline.pipeline import Manner, Pipeline, base_url, open_session
 from integration_pipeline.provider import Session
@@ -37,6 +38,9 @@ MAX_THREADS = 256
 GRACE_SECONDS = 1.5
 """How long an interrupted batch waits for its workers to say so themselves. For a worker that does not hear it (it is
 just connecting, or in a statement) its history row is closed here, and its thread ends with the process."""
+
+CLOSING_SECONDS = 0.5
+"""How long closing those rows may take. A row left open says FAILED, INTERRUPTED too, and the next run closes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +132,9 @@ def run(
         threading.Thread(target=work.loop, name=f"sync-{number}", daemon=True)
         for number in range(min(len(connections), MAX_THREADS))
     ]
-    for thread in threads:
-        thread.start()
     try:
+        for thread in threads:
+            thread.start()
         left = len(connections)
         while left:
             result = work.results.get()
@@ -171,13 +175,19 @@ class _Work:
                 return
             except Busy as error:
                 self.results.put(Refused(connection.tenant_id, connection.system, str(error)))
+            except PipelineError as error:
+                self._types(Session(connection, _Closed(), failure=error))
+            except psycopg.Error as error:
+                lost = PipelineError(f"the database refused or was lost: {type(error).__name__}")
+                self._types(Session(connection, _Closed(), failure=lost))
             except Exception as error:  # noqa: BLE001 - a thread's edge: carried to the consumer, which raises it
                 self.results.put(error)
                 return
             self.results.put(None)
 
     def _one(self, connection: Connection) -> None:
-        with self._exclusively(connection), self.slots:
+        # The slot first: a connection that nobody works on yet is free for others.
+        with self.slots, self._exclusively(connection):
             if not self.request.dry_run:
                 connection = store.read(
                     self.pipeline.database, self.pipeline.keyring, connection.tenant_id, connection.system
@@ -212,8 +222,12 @@ class _Work:
     def _exclusively(self, connection: Connection) -> AbstractContextManager[None]:
         if self.request.dry_run:
             return nullcontext()
+        aside = Pause(self.pause, slot=self.slots)
         return self.pipeline.locks.hold(
-            connection.tenant_id, connection.system, wait=self.request.wait, pause=self.pause
+            connection.tenant_id,
+            connection.system,
+            wait=self.request.wait,
+            pause=lambda seconds: aside(seconds, f"another invocation works on {connection}"),
         )
 
     def _types(self, session: Session) -> None:
@@ -252,9 +266,25 @@ class _Work:
             hang_up()
         until = time.monotonic() + GRACE_SECONDS
         for thread in threads:
-            thread.join(max(0.0, until - time.monotonic()))
+            if thread.ident is not None:
+                thread.join(max(0.0, until - time.monotonic()))
+        until = time.monotonic() + CLOSING_SECONDS
         for sync_id, connection in list(self.open_rows.items()):
+            if time.monotonic() > until:
+                logger.warning("history rows left open count=%d", len(self.open_rows))
+                return
             try:
                 history.interrupt(self.pipeline.database, connection, sync_id, at=self.pipeline.now())
             except psycopg.Error as error:
                 logger.warning("history row left open sync_id=%s error=%s", sync_id, type(error).__name__)
+
+
+class _Closed:
+    """The API of a connection whose work ended before it began: its syncs fail without asking anything."""
+
+    calls = 0
+
+    def get(self, *_: Any, **__: Any) -> Any:
+        raise RuntimeError("nothing may be asked here")
+
+    post_json = get

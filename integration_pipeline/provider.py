@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from integration_pipeline.errors import ProviderError
+from integration_pipeline.errors import PipelineError, ProviderError
 from integration_pipeline.model import Connection, Page, SyncType, System, Token
 
 T = TypeVar("T")
@@ -128,7 +128,7 @@ class Session:
     """Things an operator should know that do not make the sync PARTIAL; each is said once."""
     workspace: dict[str, Any] | None = None
     """What the provider says of the workspace or organisation, where it was asked."""
-    failure: ProviderError | None = None
+    failure: PipelineError | None = None
     """What ended this connection's work for good: the types still due fail with it, without asking again."""
 
     def warn(self, text: str) -> None:

@@ -31,6 +31,7 @@ class Time:
         if seconds:
             self.waited.append(seconds)
             self.seconds += seconds
+            return event.wait(0.001)  # whoever waits lets the others go on
         return event.is_set()
 
 

@@ -4,13 +4,18 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping
 
+import psycopg
 import pytest
 
 from integration_pipeline import batch, registry
+from integration_pipeline.crypto import Keyring
 from integration_pipeline.errors import UsageError
-from integration_pipeline.model import Outcome, Status, SyncType, System
+from integration_pipeline.model import Connection, Outcome, Status, SyncType, System
 from integration_pipeline.provider import Listing, Session
 from integration_pipeline.sandbox.world import build
+from integration_pipeline.store import connections
+from integration_pipeline.store.engine import Database
+from integration_pipeline.store.locks import Locks
 from integration_pipeline_tests.nights import Nights, nights
 
 
@@ -124,3 +129,39 @@ def test_a_sync_that_another_apply_overtook_writes_nothing(night: Nights) -> Non
     assert isinstance(outcome, Outcome)
     assert outcome.status is Status.FAILED
     assert night.rows("SELECT count(*) FROM external_users") == [(0,)]
+
+
+def test_what_one_connection_meets_before_it_begins_is_its_own(night: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = connections.read
+
+    def lost(database: Database, keyring: Keyring, tenant_id: str, system: System) -> Connection:
+        if tenant_id == "tenant-0001":
+            raise psycopg.OperationalError("the server closed the connection")
+        if tenant_id == "tenant-0002":
+            raise UsageError("access_token of tenant-0002 SLACK does not open")
+        return read(database, keyring, tenant_id, system)
+
+    monkeypatch.setattr(connections, "read", lost)
+    outcomes = night.run()
+    assert statuses(outcomes) == {
+        "tenant-0001": {Status.FAILED},
+        "tenant-0002": {Status.FAILED},
+        "tenant-0003": {Status.SUCCESS},
+    }
+    assert {outcome.error_message for key, outcome in outcomes.items() if key[0] == "tenant-0002"} == {
+        "access_token of tenant-0002 SLACK does not open"
+    }
+    written = night.rows("SELECT tenant_id, count(*) FROM external_system_sync_history GROUP BY 1 ORDER BY 1")
+    assert written == [("tenant-0001", 3), ("tenant-0002", 3), ("tenant-0003", 3)]
+
+
+def test_waiting_for_another_invocation_holds_no_slot(night: Nights) -> None:
+    others = Locks(night.pipeline.database.url)
+    request = batch.Request(wait=True)
+    with others.hold("tenant-0001", System("SLACK"), wait=False, pause=lambda _: None):
+        running = batch.run(night.pipeline, request, batch.select(night.pipeline, request), concurrency=1)
+        done = [next(running) for _ in range(6)]
+    done += list(running)
+    others.close()
+    assert {outcome.tenant_id for outcome in done[:6]} == {"tenant-0002", "tenant-0003"}
+    assert {outcome.tenant_id for outcome in done[6:]} == {"tenant-0001"}
