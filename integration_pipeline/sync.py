@@ -342,7 +342,7 @@ def _remedy(plan: Plan) -> str | None:
     if plan.is_held:
         return (
             "Look at the provider's own directory. If it really shrank, raise the connection's options "
-            "guard_max_removed and guard_max_removed_percent."
+            "guard_max_removed and guard_max_removed_percent. A listing that reads empty stays held whatever they say."
         )
     return next((error.remedy for error in plan.walk.unread.values() if error.remedy), None)
 
