@@ -165,10 +165,14 @@ def stored_queries() -> tuple[Query, ...]:
     :raises ValueError: a file's header lacks something.
     """
     files = sorted((queries.folder() / "kpi").glob("*.sql"))
-    return tuple(_query(file.stem, queries.sql(f"kpi/{file.stem}")) for file in files)
+    return tuple(read_query(file.stem, queries.sql(f"kpi/{file.stem}")) for file in files)
 
 
-def _query(stem: str, text: str) -> Query:
+def read_query(stem: str, text: str) -> Query:
+    """A query from its file's name and text.
+
+    :raises ValueError: its header lacks something.
+    """
     matches = [_FIELD.match(line) for line in text.splitlines()]
     header = {match[1]: match[2].strip() for match in matches if match}
     missing = [name for name in _FIELDS if name not in header]

@@ -5,15 +5,17 @@
 -- kind: present
 -- per: tenant, system
 SELECT
-    m.system_type,
-    100.0 * count(*) FILTER (WHERE m.sync_status = 'ACTIVE' AND m.internal_user_id IS NOT NULL)
-    / nullif(count(*) FILTER (WHERE u.is_active), 0)
+    u.system_type,
+    100.0 * count(m.internal_user_id) FILTER (WHERE m.sync_status = 'ACTIVE') / nullif(count(*), 0)
 FROM external_system_connections AS c
-INNER JOIN external_users AS u USING (tenant_id, system_type)
-INNER JOIN external_user_mappings AS m USING (tenant_id, system_type, external_user_id)
+INNER JOIN external_users AS u
+    ON c.tenant_id = u.tenant_id AND c.system_type = u.system_type
+LEFT JOIN user_matches AS m
+    ON u.tenant_id = m.tenant_id AND u.system_type = m.system_type AND u.external_user_id = m.external_user_id
 WHERE
-    tenant_id = %(tenant_id)s
+    c.tenant_id = %(tenant_id)s
     AND c.sync_enabled
     AND c.sync_users
     AND c.users_listed_at IS NOT NULL
-GROUP BY GROUPING SETS ((m.system_type), ())
+    AND u.is_active
+GROUP BY GROUPING SETS ((u.system_type), ())
