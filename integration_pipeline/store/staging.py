@@ -91,6 +91,9 @@ def row_of_absence(absence: Absence, width: int) -> Row:
     return Row((*key, *(None,) * width, absence.listing, GONE, "G"), "G", deactivates=True)
 
 
+_LENGTH_BYTES = 8
+
+
 class Spool:
     """The changes of a walk, waiting for its end: a little in memory, the rest in a private temporary file.
 
@@ -101,7 +104,6 @@ class Spool:
         self._batch_size = batch_size
         self._buffer: list[tuple[tuple[Any, ...], str, bool]] = []
         self._file = tempfile.SpooledTemporaryFile(max_size=max_memory_bytes)  # noqa: SIM115 - closed by close()
-        self._end = 0
 
     def add(self, row: Row) -> None:
         self._buffer.append((row.values, row.action, row.deactivates))
@@ -109,10 +111,12 @@ class Spool:
             self._flush()
 
     def _flush(self) -> None:
+        # With its length before it: reading value by value through the file costs more than all the rest of a new row.
+        rows = marshal.dumps(self._buffer)
         self._file.seek(0, os.SEEK_END)
-        marshal.dump(self._buffer, self._file)
+        self._file.write(len(rows).to_bytes(_LENGTH_BYTES))
+        self._file.write(rows)
         self._buffer.clear()
-        self._end = self._file.tell()
 
     def rows(self, *, is_held: bool = False) -> Iterator[Row]:
         """Everything added, in order; what deactivates is left out while the guard holds it.
@@ -122,8 +126,8 @@ class Spool:
         if self._buffer:
             self._flush()
         self._file.seek(0)
-        while self._file.tell() < self._end:
-            for values, action, deactivates in marshal.load(self._file):  # noqa: S302 - our own private file
+        while length := int.from_bytes(self._file.read(_LENGTH_BYTES)):
+            for values, action, deactivates in marshal.loads(self._file.read(length)):  # noqa: S302 - our own file
                 if not (is_held and deactivates):
                     yield Row(values, action, deactivates)
 
