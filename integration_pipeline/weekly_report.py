@@ -11,7 +11,6 @@ from integration_pipeline.text import clean, table
 from integration_pipeline.weekly import Figure, Week
 
 TREND_DECIMALS = 2
-"""A slope that rounds to zero at so many decimals is level."""
 
 _DECIMALS: Mapping[str, int] = {"score": 2}
 _UNITS: Mapping[str, str] = {"percent": " (%)", "hours": " (h)", "seconds": " (s)"}
@@ -116,7 +115,7 @@ def _row(week: Week, figure: Figure) -> list[str]:
         _name(week, figure.column),
         _number(figure.average, unit),
         _number(latest[1] if latest else None, unit),
-        _trend(figure.trend),
+        trend(figure.trend),
         _number(figure.average_before, unit),
         _number(figure.change, unit, sign="+"),
         f"{len(figure.known)}/{kpi.WEEK}",
@@ -158,7 +157,8 @@ def _unknown(week: Week) -> list[str]:
     ]
 
 
-def _trend(rise: float | None) -> str:
+def trend(rise: float | None) -> str:
+    """A slope as an arrow and a number; one that rounds to nothing is level."""
     if rise is None:
         return _NONE
     rounded = round(rise, TREND_DECIMALS)

@@ -9,7 +9,7 @@ import pytest
 from integration_pipeline import kpi, registry
 from integration_pipeline.crypto import Keyring
 from integration_pipeline.model import Connection
-from integration_pipeline.store import kpis
+from integration_pipeline.store import kpis, queries
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.people import Tenant
 from integration_pipeline_tests import builders, kpi_rows
@@ -90,6 +90,17 @@ def test_a_threshold_itself_is_well(key: str, well: float, not_well: float) -> N
     assert threshold.is_met(well)
     assert not threshold.is_met(not_well)
     assert threshold.alert_in("ja") != threshold.alert_in("en")
+
+
+def test_the_document_tells_every_kpi_as_its_query_does() -> None:
+    document = (queries.folder().parent / "docs" / "kpis.md").read_text(encoding="utf-8")
+    for column in kpi.TRACKING:
+        assert f"| `{column.key}` | {column.title} | {column.unit} | {column.meaning} |" in document
+    for query in kpi.stored_queries():
+        known = "today" if query.is_present else "any day"
+        assert f"| `{query.key}` | {query.name} | {query.unit} | {query.meaning} | {known} |" in document
+    for key in kpi.THRESHOLDS:
+        assert f"| `{key}` | at " in document
 
 
 def test_a_query_without_its_header_is_refused() -> None:
