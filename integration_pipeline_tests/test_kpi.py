@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -331,6 +332,17 @@ def test_only_what_differs_is_written(database: Database, slack: Connection) -> 
     computed(database)
     after = {row[0]: row for row in versions(database)}
     assert {key for key in after if after[key] != before[key]} == {"active_users.SLACK", "unmatched_accounts.SLACK"}
+
+
+def test_two_at_once_write_one_row_each_day(database: Database, slack: Connection) -> None:
+    add_sync(database, slack, tokyo(20, 6), records_created=3)
+    days = [DAY - dt.timedelta(days=number) for number in range(10)]
+    with ThreadPoolExecutor(2) as pool:
+        for future in [pool.submit(kpi.refresh, database, TENANT, turn, now=NOW) for turn in (days, days[::-1])]:
+            future.result()
+    before = versions(database)
+    kpi.refresh(database, TENANT, days, now=NOW)
+    assert versions(database) == before
 
 
 def test_a_day_that_is_over_keeps_the_state_it_ended_with(database: Database, slack: Connection) -> None:

@@ -1,7 +1,7 @@
 -- name: Mapping coverage
 -- name_ja: 紐付け率
 -- unit: percent
--- meaning: Accounts in use that belong to an active internal user, of all in use; the tenant's over all systems.
+-- meaning: Accounts in use that belong to an active internal user, of all in use; the tenant's over all systems read.
 -- kind: present
 -- per: tenant, system
 SELECT
