@@ -25,8 +25,10 @@ from integration_pipeline.commands import (
     mappings,
     migrate,
     output,
+    publish,
     report,
     sandbox,
+    spreadsheets,
     sync,
     tenants,
     users,
@@ -40,7 +42,11 @@ OK, FAILED, WRONG = 0, 1, 2
 ORDERLY_SECONDS = 2.5
 """How long an ordered end may take after a signal: the promise is three seconds."""
 
-_COMMANDS = (sync, report, tenants, users, connections, mappings, history, kpis, keys, migrate, demo, dev, sandbox)
+_COMMANDS = (
+    *(sync, report, publish),
+    *(tenants, users, connections, spreadsheets, mappings, history, kpis),
+    *(keys, migrate, demo, dev, sandbox),
+)
 """In the order in which ``--help`` lists them."""
 
 _DESCRIPTION = """\

@@ -12,7 +12,7 @@ from integration_pipeline import registry, settings
 from integration_pipeline.crypto import Keyring
 from integration_pipeline.http.client import Client
 from integration_pipeline.http.limiter import Limiter, Slot
-from integration_pipeline.model import Connection, System, Token
+from integration_pipeline.model import Connection, Token
 from integration_pipeline.provider import Endpoint, Session, TokenRequest
 from integration_pipeline.settings import Settings
 from integration_pipeline.store import migrations
@@ -21,6 +21,9 @@ from integration_pipeline.store.embedded import Embedded
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.locks import Locks
 from integration_pipeline.tokens import Tokens
+
+GOOGLE_SHEETS = Endpoint("INTEGRATION_PIPELINE_GOOGLE_SHEETS_URL", "https://sheets.googleapis.com/")
+GOOGLE_TOKEN = Endpoint("INTEGRATION_PIPELINE_GOOGLE_TOKEN_URL", "https://oauth2.googleapis.com/token")
 
 DEADLINE_SECONDS = 4 * 60 * 60
 """How long the work on one connection may take: a directory of a million users at LINE WORKS' rate, and no more."""
@@ -36,7 +39,8 @@ def unchanged(connection: Connection) -> Connection:
 
 def endpoints() -> tuple[Endpoint, ...]:
     """Every base URL that the environment may override."""
-    return tuple(endpoint for provider in registry.providers() for endpoint in (provider.api, provider.token))
+    providers = (endpoint for provider in registry.providers() for endpoint in (provider.api, provider.token))
+    return (*providers, GOOGLE_SHEETS, GOOGLE_TOKEN)
 
 
 @dataclass(slots=True)
@@ -53,13 +57,16 @@ class Pipeline:
     """Waits for an event, so many seconds at most; says whether it came."""
     adjust: Callable[[Connection], Connection] = unchanged
     """What the caller makes of a stored connection before it is used: Dagster's resources put ceilings over its limits."""
-    _limiters: dict[tuple[str, System], Limiter] = field(default_factory=dict)
+    _limiters: dict[tuple[str, ...], Limiter] = field(default_factory=dict)
     _mutex: threading.Lock = field(default_factory=threading.Lock)
 
     def limiter(self, connection: Connection) -> Limiter:
+        return self.limiter_of(connection.tenant_id, connection.system)
+
+    def limiter_of(self, *name: str) -> Limiter:
+        """The limiter of whoever is counted under a name: a service account's, for all spreadsheets that it writes."""
         with self._mutex:
-            key = (connection.tenant_id, connection.system)
-            return self._limiters.setdefault(key, Limiter(self.clock))
+            return self._limiters.setdefault(name, Limiter(self.clock))
 
 
 @contextmanager

@@ -11,9 +11,9 @@ from integration_pipeline.commands.output import emit, say
 from integration_pipeline.commands.parsing import Commands, whole_number
 
 _ABOUT = """\
-Imitates Microsoft Graph, Slack and LINE WORKS on 127.0.0.1, their limits and faults included, so that a configuration
+Imitates Microsoft Graph, Slack, LINE WORKS and Google Sheets on 127.0.0.1, their limits and faults included, so that a configuration
 can be rehearsed offline. Prints the variables that point the pipeline there, and works until Ctrl-C. Every port also
-serves the world's import files: /tenants.csv, /users.csv and /connections.json."""
+serves the world's import files: /tenants.csv, /users.csv, /connections.json and /spreadsheets.json."""
 
 
 def register(commands: Commands) -> None:
@@ -31,9 +31,7 @@ def register(commands: Commands) -> None:
         "--port", type=whole_number(least=0, most=65535), default=0, metavar="N", help="the port (default: any)"
     )
     parser.add_argument("--world", metavar="FILE", help="what to imitate (default: the demo's four companies)")
-    parser.add_argument(
-        "--write-files", metavar="DIR", help="write tenants.csv, users.csv and connections.json of the world there"
-    )
+    parser.add_argument("--write-files", metavar="DIR", help="write the world's import files there")
 
 
 def run(arguments: argparse.Namespace, _environ: Mapping[str, str]) -> int:
@@ -48,7 +46,7 @@ def run(arguments: argparse.Namespace, _environ: Mapping[str, str]) -> int:
         say(f"the sandbox answers on {sandbox.url} and lists its routes there; Ctrl-C ends it")
         if arguments.write_files:
             write_files(world, Path(arguments.write_files))
-            say(f"its tenants.csv, users.csv and connections.json are in {arguments.write_files}")
+            say(f"its tenants.csv, users.csv, connections.json and spreadsheets.json are in {arguments.write_files}")
         try:
             while True:
                 signal.pause()

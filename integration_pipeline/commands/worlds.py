@@ -11,7 +11,7 @@ from integration_pipeline.crypto import Keyring
 from integration_pipeline.errors import UsageError
 from integration_pipeline.sandbox.world import World
 from integration_pipeline.settings import HOME, PREFIX, Settings
-from integration_pipeline.store import connection_files, entries, people, people_files
+from integration_pipeline.store import connection_files, entries, people, people_files, spreadsheet_files
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.people import Imported
 
@@ -22,6 +22,7 @@ class Arrived(NamedTuple):
     tenants: Imported
     users: Imported
     connections: Imported
+    spreadsheets: Imported
 
 
 def write_files(world: World, folder: Path) -> None:
@@ -33,6 +34,7 @@ def write_files(world: World, folder: Path) -> None:
         "tenants.csv": world.tenants_csv(),
         "users.csv": world.users_csv(),
         "connections.json": world.connections_json(),
+        "spreadsheets.json": world.spreadsheets_json(),
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -47,10 +49,12 @@ def arrive(world: World, database: Database, keyring: Keyring, settings: Setting
     tenants = people_files.parse_tenants(world.tenants_csv().encode().splitlines(keepends=True))
     users = people_files.parse_users(world.users_csv().encode().splitlines(keepends=True))
     connections = entries.parse_entries(world.connections_json().encode())
+    spreadsheets = entries.parse_entries(world.spreadsheets_json().encode())
     return Arrived(
         people.import_tenants(database, tenants),
         people.import_users(database, users),
         connection_files.import_entries(database, keyring, settings, connections, registry.providers()),
+        spreadsheet_files.import_entries(database, keyring, spreadsheets),
     )
 
 

@@ -12,6 +12,10 @@ from integration_pipeline.registry import FOLDERS
 
 Count = Annotated[int, Field(ge=0)]
 
+SPREADSHEETS = "GOOGLE_SHEETS"
+"""The imitation that is no system of the registry: where KPIs are published."""
+SYSTEMS = (*FOLDERS, SPREADSHEETS)
+
 
 class _Plan(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -69,6 +73,9 @@ class TenantPlan(_Plan):
     locale: str = "ja"
     api_rate_limit: Annotated[int, Field(ge=1)] = 600
     systems: Mapping[str, SystemPlan] = Field(default_factory=_all_systems)
+    spreadsheet: SystemPlan | None = SystemPlan()
+    """Of its settings, ``limits``, ``token_life_seconds`` and ``problem`` mean something here: ``not_shared``, ``read_only``,
+    ``deleted``, ``disabled`` (the API, in Google's console), ``invalid_grant`` (the key). Null = the tenant has none."""
 
     @field_validator("systems")
     @classmethod
@@ -77,6 +84,10 @@ class TenantPlan(_Plan):
             if name not in FOLDERS:
                 raise ValueError(f"there is no system {name}; known are {', '.join(FOLDERS)}")
         return systems
+
+    def plan_of(self, system: str) -> SystemPlan | None:
+        """The tenant's workspace at a system, or its spreadsheet."""
+        return self.spreadsheet if system == SPREADSHEETS else self.systems.get(system)
 
 
 class Fault(BaseModel):
@@ -126,8 +137,8 @@ class Fault(BaseModel):
     @field_validator("system")
     @classmethod
     def _is_known(cls, system: str | None) -> str | None:
-        if system is not None and system not in FOLDERS:
-            raise ValueError(f"there is no system {system}; known are {', '.join(FOLDERS)}")
+        if system is not None and system not in SYSTEMS:
+            raise ValueError(f"there is no system {system}; known are {', '.join(SYSTEMS)}")
         return system
 
     def meets(self, *, system: str, route: str, tenant_id: str | None) -> bool:

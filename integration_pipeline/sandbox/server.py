@@ -85,6 +85,7 @@ class Sandbox:
             HttpRoute("/tenants.csv", _file(world.tenants_csv)),
             HttpRoute("/users.csv", _file(world.users_csv)),
             HttpRoute("/connections.json", _file(world.connections_json)),
+            HttpRoute("/spreadsheets.json", _file(world.spreadsheets_json)),
         ]
         self.app = Starlette(routes=[*files, *desk.routes])
 
@@ -160,7 +161,7 @@ class Sandbox:
     def environment(self) -> dict[str, str]:
         """The variables that point the pipeline here."""
         return {
-            mount.variable: self.url + mount.prefix
+            mount.variable: self.url + mount.prefix + mount.variable_path
             for vendor in self.world.vendors
             for mount in vendor.mounts
             if mount.variable
@@ -176,11 +177,11 @@ class Sandbox:
         ]
 
     def _help(self, _request: HttpRequest) -> Response:
-        lines = [f"{system:<11}{path:<70}{imitates}" for system, path, imitates in self.describe()]
+        lines = [f"{system:<15}{path:<70}{imitates}" for system, path, imitates in self.describe()]
         tenants = list(self.world.tenants)
         more = f" and {len(tenants) - 20} more" if len(tenants[20:]) else ""
         files = [
-            f"{'':<11}{'GET /tenants.csv, /users.csv, /connections.json':<70}what the import commands read",
+            f"{'':<15}{'GET /tenants.csv, /users.csv, /connections.json, /spreadsheets.json':<70}what imports read",
             "",
             f"Tenants: {', '.join(tenants[:20])}{more}",
         ]

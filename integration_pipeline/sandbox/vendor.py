@@ -73,7 +73,10 @@ class Workspace:
     def __init__(self, vendor: "Vendor", tenant: TenantPlan, *, limits: bool) -> None:
         self.vendor = vendor
         self.tenant = tenant
-        self.plan: SystemPlan = tenant.systems[vendor.system]
+        plan = tenant.plan_of(vendor.system)
+        if plan is None:
+            raise LookupError(f"{tenant.tenant_id} has nothing at {vendor.system}")
+        self.plan = plan
         self.has_limits = limits if self.plan.limits is None else self.plan.limits
         self.access: Access = vendor.access(tenant, self.plan)
         self.windows: dict[tuple[str, str], Window] = {}
@@ -197,6 +200,8 @@ class Mount:
     routes: tuple[Route, ...]
     variable: str | None = None
     """The environment variable that names this base URL to the pipeline."""
+    variable_path: str = ""
+    """What follows in that variable, where it names a call and no base."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +229,8 @@ class Vendor:
     """What the vendor answers to a path it does not know."""
     finish: Callable[[Call, Route, Reply, Window | None], Reply] = lambda _call, _route, reply, _window: reply
     """Adds the headers that every answer of the vendor has."""
+    workspace: Callable[..., Workspace] = Workspace
+    """Makes a tenant's workspace, where the vendor keeps other things than accounts, teams and apps in it."""
 
 
 def answer(vendor: Vendor, route: Route, call: Call) -> Reply:
@@ -278,9 +285,7 @@ def cut(total: int, position: str, size: int, plan: SystemPlan) -> Cut | None:
 
 
 def vendors() -> tuple[Vendor, ...]:
-    """Every provider of the registry, as its folder imitates it."""
-    found: list[Vendor] = []
-    for folder in FOLDERS.values():
-        module = import_module(f"integration_pipeline.providers.{folder}.sandbox")
-        found.append(module.SANDBOX)
+    """Every provider of the registry, as its folder imitates it, and where KPIs are published."""
+    folders = [*(f"providers.{folder}" for folder in FOLDERS.values()), "publish"]
+    found: list[Vendor] = [import_module(f"integration_pipeline.{folder}.sandbox").SANDBOX for folder in folders]
     return tuple(found)

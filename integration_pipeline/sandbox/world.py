@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from integration_pipeline.errors import UsageError
+from integration_pipeline.registry import FOLDERS
 from integration_pipeline.sandbox.names import is_one_in, person
-from integration_pipeline.sandbox.plan import Fault, SystemPlan, TenantPlan, WorldPlan
+from integration_pipeline.sandbox.plan import SPREADSHEETS, Fault, SystemPlan, TenantPlan, WorldPlan
 from integration_pipeline.sandbox.vendor import Vendor, Workspace, email_domain, seed_of, vendors
 
 
@@ -51,9 +52,9 @@ class World:
         """One more tenant."""
         self.tenants[tenant.tenant_id] = tenant
         for vendor in self.vendors:
-            if vendor.system not in tenant.systems:
+            if tenant.plan_of(vendor.system) is None:
                 continue
-            workspace = Workspace(vendor, tenant, limits=self.limits)
+            workspace = vendor.workspace(vendor, tenant, limits=self.limits)
             for name in (tenant.tenant_id, *vendor.names(tenant)):
                 self._workspaces[vendor.system, name] = workspace
 
@@ -109,6 +110,14 @@ class World:
             }
             for workspace in self.workspaces()
         ]
+        return json.dumps(entries, ensure_ascii=False, indent=1) + "\n"
+
+    def spreadsheets_json(self) -> str:
+        """For ``spreadsheets import``: every tenant's spreadsheet, and the key of the account it is shared with."""
+        shared = [
+            self.workspace(tenant.tenant_id, SPREADSHEETS) for tenant in self.tenants.values() if tenant.spreadsheet
+        ]
+        entries = [{"tenant_id": one.tenant_id, **one.vendor.connection(one, self.clock())} for one in shared]
         return json.dumps(entries, ensure_ascii=False, indent=1) + "\n"
 
 
@@ -187,7 +196,7 @@ def build(
     :param settings: anything else that :class:`SystemPlan` knows, for all systems.
     """
     counts = {"SLACK": channels}
-    chosen = [vendor.system for vendor in vendors()] if systems is None else list(systems)
+    chosen = list(FOLDERS) if systems is None else list(systems)
     plans = {
         system: SystemPlan(
             users=users,

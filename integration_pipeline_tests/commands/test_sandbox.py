@@ -34,7 +34,7 @@ def test_the_sandbox_serves_until_a_signal(tmp_path: Path) -> None:
     assert process.returncode == 0
     assert all(name.startswith("INTEGRATION_PIPELINE_") for name in variables)
     assert sorted(path.name for path in (tmp_path / "files").iterdir()) == [
-        "connections.json", "tenants.csv", "users.csv",
+        "connections.json", "spreadsheets.json", "tenants.csv", "users.csv",
     ]  # fmt: skip
 
 

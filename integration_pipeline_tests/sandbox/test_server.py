@@ -29,7 +29,7 @@ def test_the_list_of_routes_is_the_routes_that_are_registered() -> None:
 
     assert [(system, call.replace("\\|", "|"), what) for system, call, what in listed] == sandbox.describe()
     assert registered - described == {
-        ("GET", path) for path in ("/", "/tenants.csv", "/users.csv", "/connections.json")
+        ("GET", path) for path in ("/", "/tenants.csv", "/users.csv", "/connections.json", "/spreadsheets.json")
     }
     assert described <= registered
 
@@ -48,6 +48,7 @@ def test_it_serves_the_files_that_the_import_commands_read() -> None:
         assert client.get("/tenants.csv").text == world.tenants_csv()
         assert client.get("/users.csv").text == world.users_csv()
         assert len(client.get("/connections.json").json()) == 4 * len(FOLDERS)
+        assert len(client.get("/spreadsheets.json").json()) == 4
 
 
 def test_every_provider_has_its_variables() -> None:
@@ -58,8 +59,12 @@ def test_every_provider_has_its_variables() -> None:
             "INTEGRATION_PIPELINE_MICROSOFT_LOGIN_URL",
             "INTEGRATION_PIPELINE_LINE_WORKS_URL",
             "INTEGRATION_PIPELINE_LINE_WORKS_AUTH_URL",
+            "INTEGRATION_PIPELINE_GOOGLE_SHEETS_URL",
+            "INTEGRATION_PIPELINE_GOOGLE_TOKEN_URL",
         }
-        assert all(url.startswith("http://127.0.0.1:") and url.endswith("/") for url in sandbox.environment.values())
+        assert all(url.startswith("http://127.0.0.1:") for url in sandbox.environment.values())
+        calls = [url for url in sandbox.environment.values() if not url.endswith("/")]
+        assert [url.rpartition("/")[2] for url in calls] == ["token"]
 
 
 def test_a_port_that_is_taken_is_said_in_one_line() -> None:

@@ -1,0 +1,334 @@
+"""Publishing: every tenant's KPIs into its spreadsheet, side by side. One that fails stops no other.
+
+tenant -> lock -> KPIs of its days -> writer -> how it went, kept for the report
+"""
+
+import datetime as dt
+import logging
+import queue
+import threading
+import time
+import traceback
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+
+import psycopg
+
+from integration_pipeline import kpi
+from integration_pipeline.errors import Busy, Interrupted, Kind, PipelineError, UsageError
+from integration_pipeline.http.limiter import MAX_WAIT_SECONDS, Pause
+from integration_pipeline.model import Status
+from integration_pipeline.pipeline import GOOGLE_SHEETS, GOOGLE_TOKEN, Pipeline
+from integration_pipeline.publish.google import Account, Google
+from integration_pipeline.publish.layout import Day, layouts
+from integration_pipeline.publish.sheets import Duplicates, Writer
+from integration_pipeline.store import people, spreadsheets
+from integration_pipeline.store.locks import Purpose
+from integration_pipeline.store.people import Tenant
+from integration_pipeline.store.spreadsheets import Spreadsheet
+
+logger = logging.getLogger(__name__)
+
+CONCURRENCY = 4
+"""How many spreadsheets are written at once."""
+DEADLINE_SECONDS = 600.0
+"""How long one spreadsheet may take, limits and tries included."""
+DAYS_AT_ONCE = 180
+"""Days in one write: with every column, well below the 2 MB that Google recommends ("Usage limits")."""
+MOST_DAYS = 3660
+GRACE_SECONDS = 1.5
+POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to publish.
+
+    :param tenant_ids: None = every tenant with a spreadsheet.
+    :param first: None = each tenant's own today.
+    """
+
+    tenant_ids: tuple[str, ...] | None = None
+    first: dt.date | None = None
+    last: dt.date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """How one tenant's publishing ended.
+
+    :param rows_written: days, each a row on both sheets.
+    :param google_calls: requests to the Sheets API, those tried again included; the token's are not among them.
+    :param error: why not all is well.
+    """
+
+    tenant_id: str
+    spreadsheet_id: str
+    first: dt.date
+    last: dt.date
+    rows_written: int
+    google_calls: int
+    status: Status
+    error: PipelineError | None = None
+
+
+class Duplicated(PipelineError):
+    """A day stands in a sheet more than once; the first row was written."""
+
+    kind = Kind.INCOMPLETE
+
+
+class Unpublished(PipelineError):
+    """What ended one tenant's publishing and is no answer of Google's."""
+
+
+def select(pipeline: Pipeline, request: Request) -> list[tuple[Tenant, Spreadsheet]]:
+    """The tenants that a request means, with their spreadsheets.
+
+    :raises UsageError: an unknown tenant, one without a spreadsheet, a key that does not open, or days that cannot be published.
+    """
+    found = spreadsheets.load(pipeline.database, pipeline.keyring, tenant_ids=request.tenant_ids)
+    without = set(request.tenant_ids or ()) - {one.tenant_id for one in found}
+    if without:
+        raise UsageError(f"{min(without)} has no spreadsheet: see 'integration-pipeline spreadsheets import --help'")
+    tenants = {tenant.tenant_id: tenant for tenant in people.list_tenants(pipeline.database)}
+    chosen = [(tenants[one.tenant_id], one) for one in found if one.tenant_id in tenants]
+    first, last = request.first, request.last or request.first
+    if first is not None and last is not None:
+        _check(first, last, max((kpi.local_day(tenant, pipeline.now()) for tenant, _ in chosen), default=last))
+    return chosen
+
+
+def _check(first: dt.date, last: dt.date, today: dt.date) -> None:
+    if last < first:
+        raise UsageError(f"the days end on {last} and begin on {first}: the first must not be after the last")
+    if last > today:
+        raise UsageError(f"{last} is still to come: today is {today}")
+    if (last - first).days >= MOST_DAYS:
+        raise UsageError(f"from {first} to {last} are more than {MOST_DAYS} days")
+
+
+def run(
+    pipeline: Pipeline,
+    request: Request,
+    chosen: Sequence[tuple[Tenant, Spreadsheet]],
+    *,
+    concurrency: int = CONCURRENCY,
+    on_wait: Callable[[str, float, str], None] | None = None,
+) -> Generator[Published, None, None]:
+    """Publish; yields every tenant's result when it ends.
+
+    Interrupting it (an exception raised in the consumer's thread, or closing the iterator) ends all work within
+    :data:`GRACE_SECONDS`. What was not written by then is written by the next publishing.
+
+    :param on_wait: told of waits that are worth telling: whose, how many seconds, what for.
+    """
+    work = _Work(pipeline, request, on_wait)
+    for pair in chosen:
+        work.pending.put(pair)
+    threads = [
+        # Daemons: nobody waits for a thread that does not hear.
+        threading.Thread(target=work.loop, name=f"publish-{number}", daemon=True)
+        for number in range(min(len(chosen), concurrency))
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in chosen:
+            result = work.results.get()
+            if isinstance(result, BaseException):
+                raise result
+            yield result
+    finally:
+        work.stop(threads)
+
+
+@dataclass(slots=True)
+class _Work:
+    """The state that the workers of one publishing share."""
+
+    pipeline: Pipeline
+    request: Request
+    on_wait: Callable[[str, float, str], None] | None
+    pending: queue.SimpleQueue[tuple[Tenant, Spreadsheet]] = field(default_factory=queue.SimpleQueue)
+    results: queue.SimpleQueue[Published | BaseException] = field(default_factory=queue.SimpleQueue)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    hang_ups: set[Callable[[], None]] = field(default_factory=set)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    calls: dict[str, int] = field(default_factory=dict)
+    """By tenant."""
+    mutex: threading.Lock = field(default_factory=threading.Lock)
+
+    def loop(self) -> None:
+        """One worker: takes tenants until none is left."""
+        while not self.stopping.is_set():
+            try:
+                tenant, spreadsheet = self.pending.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                self.results.put(self._one(tenant, spreadsheet))
+            except Interrupted:
+                return
+            except Exception as error:  # noqa: BLE001 - a thread's edge: carried to the consumer, which raises it
+                self.results.put(error)
+                return
+
+    def _one(self, tenant: Tenant, spreadsheet: Spreadsheet) -> Published:
+        """One tenant, whatever happens to it."""
+        days = _days(self.request, tenant, self.pipeline.now())
+        error: PipelineError | None = None
+        written = 0
+        try:
+            duplicates = self._written(tenant, days) if days else {}
+            written = len(days)
+            error = _said(duplicates) if duplicates else None
+        except (Interrupted, psycopg.Error):
+            raise
+        except PipelineError as failure:
+            error = failure
+        except Exception as failure:  # noqa: BLE001 - the edge of one tenant: a defect must not end the others' publishing
+            # Where, and without the exception's own text, which may quote what it stumbled over.
+            trace = "".join(traceback.format_tb(failure.__traceback__))
+            logger.error("defect tenant=%s error=%s\n%s", tenant.tenant_id, type(failure).__name__, trace)  # noqa: TRY400
+            error = Unpublished(f"a defect in the pipeline: {type(failure).__name__}", remedy="Report it with the log.")
+        self._keep(tenant, error)
+        status = Status.SUCCESS if error is None else Status.PARTIAL if isinstance(error, Duplicated) else Status.FAILED
+        first = days[0] if days else self.request.first or kpi.local_day(tenant, self.pipeline.now())
+        return Published(
+            tenant_id=tenant.tenant_id,
+            spreadsheet_id=spreadsheet.spreadsheet_id,
+            first=first,
+            last=days[-1] if days else self.request.last or first,
+            rows_written=written,
+            google_calls=self.calls.get(tenant.tenant_id, 0),
+            status=status,
+            error=error,
+        )
+
+    def _written(self, tenant: Tenant, days: Sequence[dt.date]) -> Duplicates:
+        """Write the days; what stands in the sheets twice comes back."""
+        pipeline = self.pipeline
+        duplicates: Duplicates = {}
+        with self._exclusively(tenant):
+            spreadsheet = spreadsheets.read(pipeline.database, pipeline.keyring, tenant.tenant_id)
+            kpi.refresh(pipeline.database, tenant, days, now=pipeline.now())
+            with self._writer(tenant, spreadsheet) as writer:
+                for at in range(0, len(days), DAYS_AT_ONCE):
+                    part = days[at : at + DAYS_AT_ONCE]
+                    known = kpi.values(pipeline.database, tenant.tenant_id, part[0], part[-1])
+                    duplicates = writer.write([Day(day, known.get(day, {})) for day in part])
+            if writer.titles != spreadsheet.titles:
+                spreadsheets.save_titles(pipeline.database, tenant.tenant_id, spreadsheet.spreadsheet_id, writer.titles)
+        return duplicates
+
+    def _exclusively(self, tenant: Tenant) -> AbstractContextManager[None]:
+        return self.pipeline.locks.hold(
+            tenant.tenant_id,
+            spreadsheets.GOOGLE_SHEETS,
+            wait=True,
+            pause=self._patience(),
+            purpose=Purpose.PUBLISH,
+            poll_seconds=POLL_SECONDS,
+        )
+
+    @contextmanager
+    def _writer(self, tenant: Tenant, spreadsheet: Spreadsheet) -> Iterator[Writer]:
+        """The way into the spreadsheet, hung up on when the publishing is stopped, its calls counted."""
+        deadline = self.pipeline.clock() + DEADLINE_SECONDS
+        google = self._google(spreadsheet, self._pause(tenant), deadline)
+        self.hang_ups.add(google.close)
+        try:
+            yield Writer(
+                google,
+                spreadsheet.spreadsheet_id,
+                layouts(tenant),
+                titles=spreadsheet.titles,
+                pause=self._pause(tenant),
+                seconds_left=lambda: deadline - self.pipeline.clock(),
+            )
+        finally:
+            self.calls[tenant.tenant_id] = google.calls
+            self.hang_ups.discard(google.close)
+            google.close()
+
+    def _google(self, spreadsheet: Spreadsheet, pause: Pause, deadline: float) -> Google:
+        pipeline = self.pipeline
+        with self.mutex:
+            account = self.accounts.setdefault(
+                spreadsheet.key.get_secret_value(),
+                Account(spreadsheet.key, pipeline.settings.url(GOOGLE_TOKEN), pipeline.clock),
+            )
+        return Google(
+            account,
+            base_url=pipeline.settings.url(GOOGLE_SHEETS),
+            limiter=pipeline.limiter_of("google", account.email),
+            pause=pause,
+            deadline=deadline,
+            clock=pipeline.clock,
+            now=pipeline.now,
+        )
+
+    def _pause(self, tenant: Tenant) -> Pause:
+        listener = self.on_wait
+        told = None if listener is None else lambda seconds, reason: listener(tenant.tenant_id, seconds, reason)
+        return Pause(self._wait, on_wait=told)
+
+    def _wait(self, seconds: float) -> None:
+        """:raises Interrupted: the publishing was told to stop."""
+        if self.pipeline.wait_for(self.stopping, seconds):
+            message = "the publishing was stopped"
+            raise Interrupted(message)
+
+    def _patience(self) -> Callable[[float], None]:
+        """How to wait for another process that writes the same spreadsheet: not for ever."""
+        until = self.pipeline.clock() + MAX_WAIT_SECONDS
+
+        def wait(seconds: float) -> None:
+            if self.pipeline.clock() >= until:
+                raise Busy(
+                    "another publishing has been writing this spreadsheet for minutes",
+                    remedy="See whether a publishing hangs, end it, and publish again.",
+                )
+            self._wait(seconds)
+
+        return wait
+
+    def _keep(self, tenant: Tenant, error: PipelineError | None) -> None:
+        at = self.pipeline.now()
+        if error is None:
+            spreadsheets.succeeded(self.pipeline.database, tenant.tenant_id, at)
+        else:
+            spreadsheets.failed(self.pipeline.database, tenant.tenant_id, at, error)
+
+    def stop(self, threads: Sequence[threading.Thread]) -> None:
+        """End all work; a no-op after everything ended by itself."""
+        self.stopping.set()
+        for hang_up in list(self.hang_ups):
+            hang_up()
+        until = time.monotonic() + GRACE_SECONDS
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
+
+
+def _days(request: Request, tenant: Tenant, now: dt.datetime) -> list[dt.date]:
+    """The days to write, none that has not begun where the tenant is."""
+    today = kpi.local_day(tenant, now)
+    first = request.first or today
+    last = min(request.last or first, today)
+    return [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
+
+
+def _said(duplicates: Duplicates) -> Duplicated:
+    """Which rows a person should look at; the first few, since a copied sheet may have hundreds."""
+    said = [
+        f'"{title}" has {day} in the rows {", ".join(str(row + 1) for row in rows)}'
+        for title, days in duplicates.items()
+        for day, rows in sorted(days.items())
+    ]
+    more = f" and {len(said) - 3} more" if len(said) > 3 else ""  # noqa: PLR2004 - as many as a line holds
+    return Duplicated(
+        f"{'; '.join(said[:3])}{more}; the first row of each was written",
+        remedy="Delete the other rows: their numbers are not kept up to date.",
+    )

@@ -1,0 +1,322 @@
+"""``spreadsheets.batchUpdate``: all of the requests or none.
+
+Each is checked and carried out on a copy, which becomes the spreadsheet when all of them went well.
+"""
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from integration_pipeline.publish.sandbox import masks
+from integration_pipeline.publish.sandbox.book import Book, Sheet, new_sheet
+
+Request = Mapping[str, Any]
+Reply = dict[str, Any]
+
+_CONDITIONS = frozenset(
+    {
+        "BLANK",
+        "CUSTOM_FORMULA",
+        "NOT_BLANK",
+        "NUMBER_BETWEEN",
+        "NUMBER_GREATER",
+        "NUMBER_GREATER_THAN_EQ",
+        "NUMBER_LESS",
+        "NUMBER_LESS_THAN_EQ",
+        "TEXT_CONTAINS",
+        "TEXT_EQ",
+    }
+)
+_LARGEST_ID = 2**31 - 1
+_MOST_CELLS = 10_000_000
+
+
+class Refusal(Exception):
+    """Google's 400, in its words."""
+
+
+def apply(book: Book, requests: list[Request]) -> list[Reply]:
+    """Carry out all of the requests or none.
+
+    :raises Refusal: one of them cannot be carried out.
+    """
+    if not requests:
+        raise Refusal("Must specify at least one request.")
+    draft = copy.deepcopy(book)
+    replies: list[Reply] = []
+    for number, request in enumerate(requests):
+        if len(request) != 1:
+            raise Refusal(f"Invalid value at 'requests[{number}]': exactly one kind of request must be set.")
+        ((kind, content),) = request.items()
+        try:
+            replies.append(_HANDLERS[kind](draft, content) or {})
+        except Refusal as refusal:
+            raise Refusal(f"Invalid requests[{number}].{kind}: {refusal}") from None
+        except masks.MaskError:
+            raise Refusal(f"Invalid requests[{number}].{kind}: Invalid field mask.") from None
+    book.sheets = draft.sheets
+    book.revision += 1
+    return replies
+
+
+def _sheet(book: Book, sheet_id: int) -> Sheet:
+    found = book.find(sheet_id)
+    if found is None:
+        raise Refusal(f"No grid with id: {sheet_id}")
+    return found
+
+
+def _add_sheet(book: Book, request: Request) -> Reply:
+    wanted = request.get("properties", {})
+    sheet_id = wanted.get("sheetId", max((sheet.sheet_id for sheet in book.sheets), default=0) + 1)
+    title = wanted.get("title", f"Sheet{len(book.sheets) + 1}")
+    if not 0 <= sheet_id <= _LARGEST_ID:
+        raise Refusal(f"Sheet ID {sheet_id} is out of range.")
+    if book.find(sheet_id):
+        raise Refusal(f"A sheet with the ID {sheet_id} already exists. Please use another ID.")
+    _check_title(book, title)
+    sheet = new_sheet(sheet_id, title)
+    sheet.properties["gridProperties"] |= wanted.get("gridProperties", {})
+    book.sheets.append(sheet)
+    _check_size(book)
+    return {"addSheet": {"properties": {**sheet.properties, "index": len(book.sheets) - 1}}}
+
+
+def _check_title(book: Book, title: str) -> None:
+    # Google compares titles without regard to case.
+    if any(sheet.title.casefold() == title.casefold() for sheet in book.sheets):
+        raise Refusal(f'A sheet with the name "{title}" already exists. Please enter another name.')
+
+
+def _check_size(book: Book) -> None:
+    if sum(rows * columns for rows, columns in (sheet.size for sheet in book.sheets)) > _MOST_CELLS:
+        raise Refusal("This action would increase the number of cells in the workbook above the limit.")
+
+
+def _delete_sheet(book: Book, request: Request) -> None:
+    sheet = _sheet(book, request.get("sheetId", 0))
+    if len(book.sheets) == 1:
+        raise Refusal("You can't remove all the sheets in a document.")
+    book.sheets.remove(sheet)
+
+
+def _update_sheet_properties(book: Book, request: Request) -> None:
+    wanted = request.get("properties", {})
+    sheet = _sheet(book, wanted.get("sheetId", 0))
+    tree = _mask(request)
+    if "title" in tree and wanted.get("title") != sheet.title:
+        _check_title(book, wanted.get("title", ""))
+    sheet.properties = masks.merged(sheet.properties, {**sheet.properties, **wanted}, tree) | {
+        "sheetId": sheet.sheet_id
+    }
+
+
+def _mask(request: Request) -> masks.Tree:
+    if not request.get("fields"):
+        raise Refusal("At least one field must be listed in 'fields'. (Use '*' to indicate all fields.)")
+    return masks.parse(request["fields"])
+
+
+def _update_cells(book: Book, request: Request) -> None:
+    tree = _mask(request)
+    if ("start" in request) == ("range" in request):
+        raise Refusal("Exactly one of start and range must be set.")
+    where = request.get("start") or {}
+    if "range" in request:
+        where = {
+            "sheetId": request["range"].get("sheetId", 0),
+            "rowIndex": request["range"].get("startRowIndex", 0),
+            "columnIndex": request["range"].get("startColumnIndex", 0),
+        }
+    sheet = _sheet(book, where.get("sheetId", 0))
+    for row, found in enumerate(request.get("rows", []), start=where.get("rowIndex", 0)):
+        for column, cell in enumerate(found.get("values", []), start=where.get("columnIndex", 0)):
+            _write(sheet, row, column, cell, tree)
+
+
+def _write(sheet: Sheet, row: int, column: int, cell: Mapping[str, Any], tree: masks.Tree) -> None:
+    rows, columns = sheet.size
+    if not (0 <= row < rows and 0 <= column < columns):
+        raise Refusal(
+            f"Attempting to write row: {row}, column: {column}, beyond the last requested one, exceeds grid limits."
+        )
+    if len(cell.get("userEnteredValue", {})) > 1:
+        raise Refusal("Only one kind of value may be set.")
+    formula = cell.get("userEnteredValue", {}).get("formulaValue")
+    if formula is not None and not formula.startswith("="):
+        raise Refusal("formulaValue must start with '='.")
+    sheet.put(row, column, masks.merged(sheet.cells.get((row, column), {}), cell, tree))
+
+
+def _repeat_cell(book: Book, request: Request) -> None:
+    tree = _mask(request)
+    sheet = _sheet(book, request["range"].get("sheetId", 0))
+    top, left, bottom, right = _block(sheet, request["range"])
+    for row in range(top, bottom):
+        for column in range(left, right):
+            _write(sheet, row, column, request.get("cell", {}), tree)
+
+
+def _block(sheet: Sheet, place: Mapping[str, int]) -> tuple[int, int, int, int]:
+    rows, columns = sheet.size
+    block = (
+        place.get("startRowIndex", 0),
+        place.get("startColumnIndex", 0),
+        place.get("endRowIndex", rows),
+        place.get("endColumnIndex", columns),
+    )
+    if not (0 <= block[0] < block[2] <= rows and 0 <= block[1] < block[3] <= columns):
+        raise Refusal("Range exceeds grid limits, or is empty.")
+    return block
+
+
+def _append_dimension(book: Book, request: Request) -> None:
+    sheet = _sheet(book, request.get("sheetId", 0))
+    if request.get("length", 0) < 1:
+        raise Refusal("length must be at least 1.")
+    sheet.grow(_dimension(request), request["length"])
+    _check_size(book)
+
+
+def _dimension(request: Request) -> str:
+    if request.get("dimension") not in ("ROWS", "COLUMNS"):
+        raise Refusal("dimension must be ROWS or COLUMNS.")
+    return str(request["dimension"])
+
+
+def _span(book: Book, request: Request) -> tuple[Sheet, str, int, int]:
+    place = request.get("range", {})
+    sheet = _sheet(book, place.get("sheetId", 0))
+    dimension = _dimension(place)
+    start, end = place.get("startIndex", 0), place.get("endIndex", 0)
+    size = sheet.size[0 if dimension == "ROWS" else 1]
+    if not 0 <= start < end or start > size:
+        raise Refusal("The range is empty or beyond the grid.")
+    return sheet, dimension, start, end - start
+
+
+def _insert_dimension(book: Book, request: Request) -> None:
+    sheet, dimension, start, count = _span(book, request)
+    inherits_before = request.get("inheritFromBefore", False)
+    if inherits_before and start == 0:
+        raise Refusal("inheritFromBefore cannot be true if inserting at the first row or column.")
+    sheet.insert(dimension, start, count, inherits_before=inherits_before)
+    _check_size(book)
+
+
+def _delete_dimension(book: Book, request: Request) -> None:
+    sheet, dimension, start, count = _span(book, request)
+    if count >= sheet.size[0 if dimension == "ROWS" else 1]:
+        raise Refusal(f"You can't delete all the {dimension.lower()} on the sheet.")
+    sheet.delete(dimension, start, count)
+
+
+def _sort_range(book: Book, request: Request) -> None:
+    sheet = _sheet(book, request["range"].get("sheetId", 0))
+    for spec in reversed(request.get("sortSpecs", [])):
+        is_descending = spec.get("sortOrder") == "DESCENDING"
+        sheet.sort(_block(sheet, request["range"]), spec.get("dimensionIndex", 0), is_descending=is_descending)
+
+
+def _rule(book: Book, rule: Mapping[str, Any]) -> tuple[Sheet, dict[str, Any]]:
+    ranges = rule.get("ranges", [])
+    if not ranges or len({place.get("sheetId", 0) for place in ranges}) != 1:
+        raise Refusal("A rule needs ranges, all on one sheet.")
+    sheet = _sheet(book, ranges[0].get("sheetId", 0))
+    for place in ranges:
+        _block(sheet, place)
+    if rule.get("booleanRule", {}).get("condition", {}).get("type") not in _CONDITIONS:
+        raise Refusal("The condition's type is not supported.")
+    allowed = {"backgroundColor", "textFormat"}
+    if not rule["booleanRule"].get("format") or rule["booleanRule"]["format"].keys() - allowed:
+        raise Refusal("Only bold, italic, strikethrough and colors can be applied by a rule.")
+    return sheet, copy.deepcopy(dict(rule))
+
+
+def _add_rule(book: Book, request: Request) -> None:
+    sheet, rule = _rule(book, request.get("rule", {}))
+    index = request.get("index", len(sheet.rules))
+    if not 0 <= index <= len(sheet.rules):
+        raise Refusal(f"index {index} is out of range.")
+    sheet.rules.insert(index, rule)
+
+
+def _update_rule(book: Book, request: Request) -> Reply:
+    sheet = _sheet(
+        book, request["rule"]["ranges"][0].get("sheetId", 0) if "rule" in request else request.get("sheetId", 0)
+    )
+    index = _index(sheet, request)
+    old = sheet.rules.pop(index)
+    rule = _rule(book, request["rule"])[1] if "rule" in request else old
+    sheet.rules.insert(request.get("newIndex", index), rule)
+    return {
+        "updateConditionalFormatRule": {"oldRule": old, "newRule": rule, "newIndex": request.get("newIndex", index)}
+    }
+
+
+def _delete_rule(book: Book, request: Request) -> Reply:
+    sheet = _sheet(book, request.get("sheetId", 0))
+    return {"deleteConditionalFormatRule": {"rule": sheet.rules.pop(_index(sheet, request))}}
+
+
+def _index(sheet: Sheet, request: Request) -> int:
+    index = request.get("index", 0)
+    if not 0 <= index < len(sheet.rules):
+        raise Refusal(f"No conditional format on sheet: {sheet.sheet_id} at index: {index}")
+    return int(index)
+
+
+def _add_chart(book: Book, request: Request) -> Reply:
+    chart = copy.deepcopy(dict(request.get("chart", {})))
+    taken = {chart["chartId"] for sheet in book.sheets for chart in sheet.charts}
+    chart.setdefault("chartId", max(taken, default=0) + 1)
+    if chart["chartId"] in taken:
+        raise Refusal(f"An embedded object with the ID {chart['chartId']} already exists.")
+    basic = chart.get("spec", {}).get("basicChart", {})
+    if not basic.get("series") or not basic.get("domains"):
+        raise Refusal("A chart needs a domain and a series.")
+    for part in (*(d["domain"] for d in basic["domains"]), *(s["series"] for s in basic["series"])):
+        for place in part["sourceRange"]["sources"]:
+            _block(_sheet(book, place.get("sheetId", 0)), place)
+    anchor = chart.get("position", {}).get("overlayPosition", {}).get("anchorCell", {})
+    sheet = _sheet(book, anchor.get("sheetId", 0))
+    rows, columns = sheet.size
+    if anchor.get("rowIndex", 0) >= rows or anchor.get("columnIndex", 0) >= columns:
+        raise Refusal("The anchor cell exceeds grid limits.")
+    sheet.charts.append(chart)
+    return {"addChart": {"chart": chart}}
+
+
+def _update_chart(book: Book, request: Request) -> None:
+    _chart(book, request.get("chartId", 0))[1]["spec"] = copy.deepcopy(request.get("spec", {}))
+
+
+def _delete_object(book: Book, request: Request) -> None:
+    sheet, chart = _chart(book, request.get("objectId", 0))
+    sheet.charts.remove(chart)
+
+
+def _chart(book: Book, chart_id: int) -> tuple[Sheet, dict[str, Any]]:
+    found = [(sheet, chart) for sheet in book.sheets for chart in sheet.charts if chart["chartId"] == chart_id]
+    if not found:
+        raise Refusal(f"No embedded object with id: {chart_id}")
+    return found[0]
+
+
+_HANDLERS: Mapping[str, Callable[[Book, Request], Reply | None]] = {
+    "addSheet": _add_sheet,
+    "deleteSheet": _delete_sheet,
+    "updateSheetProperties": _update_sheet_properties,
+    "updateCells": _update_cells,
+    "repeatCell": _repeat_cell,
+    "appendDimension": _append_dimension,
+    "insertDimension": _insert_dimension,
+    "deleteDimension": _delete_dimension,
+    "sortRange": _sort_range,
+    "addConditionalFormatRule": _add_rule,
+    "updateConditionalFormatRule": _update_rule,
+    "deleteConditionalFormatRule": _delete_rule,
+    "addChart": _add_chart,
+    "updateChartSpec": _update_chart,
+    "deleteEmbeddedObject": _delete_object,
+}
