@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from integration_pipeline.text import clean
 
-_EMPTY = frozenset({"br", "col", "link", "meta"})
+_EMPTY = frozenset({"meta", "wbr"})
 """HTML's elements that have no end tag (https://html.spec.whatwg.org/multipage/syntax.html#void-elements), as used."""
 
 

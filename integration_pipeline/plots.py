@@ -12,7 +12,7 @@ from integration_pipeline.markup import Markup, tag
 
 INK, FAINT, RULE = "#1b2330", "#5b6675", "#d9dee5"
 
-_HEIGHT, _STRIP, _ABOVE, _AXIS = 150.0, 40.0, 16.0, 30.0
+_HEIGHT, _STRIP, _SHARES, _ABOVE, _AXIS = 150.0, 40.0, 22.0, 16.0, 30.0
 _BAR = 0.72
 """The part of a slot's width that its bar takes."""
 
@@ -71,15 +71,13 @@ def strip(
     slots: Sequence[Slot],
     values: Sequence[float | None],
     colours: tuple[str, str],
-    top: float | None = None,
     has_axis: bool = False,
 ) -> Markup:
     """Small bars on a scale of their own, for rows of them under one another.
 
     :param colours: the last bar's, and the others'.
-    :param top: what the full height stands for; None = the greatest of the values.
     """
-    most = top or max((value or 0 for value in values), default=0) or 1
+    most = max((value or 0 for value in values), default=0) or 1
     drawn = [_rule(_STRIP, "")]
     for index, (slot, value) in enumerate(zip(slots, values, strict=True)):
         fill = colours[0] if index == len(slots) - 1 else colours[1]
@@ -91,18 +89,18 @@ def strip(
     return _figure(ident, title, description, _STRIP + (_AXIS if has_axis else 2), drawn)
 
 
-def shares(*, ident: str, title: str, description: str, parts: Sequence[Share], height: float = 22) -> Markup:
+def shares(*, ident: str, title: str, description: str, parts: Sequence[Share]) -> Markup:
     """One bar over the whole width, cut into its parts."""
     whole = sum(part.value for part in parts)
-    drawn = [tag("rect", x=0, y=0, width="100%", height=height, fill=RULE)]
+    drawn = [tag("rect", x=0, y=0, width="100%", height=_SHARES, fill=RULE)]
     x = 0.0
     for part in parts:
         width = 100 * part.value / whole if whole else 0.0
         if width:
             hint = tag("title", f"{part.name}: {part.value:,}")
-            drawn.append(tag("rect", hint, x=_percent(x), y=0, width=_percent(width), height=height, fill=part.colour))
+            drawn.append(tag("rect", hint, x=_percent(x), y=0, width=_percent(width), height=_SHARES, fill=part.colour))
         x += width
-    return _figure(ident, title, description, height, drawn)
+    return _figure(ident, title, description, _SHARES, drawn)
 
 
 def nice(most: float) -> int:

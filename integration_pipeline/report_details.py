@@ -161,7 +161,7 @@ def _sums(words: Words, overview: Overview) -> list[Content]:
     results: list[Content] = []
     for sync_type in SyncType:
         own = [sync.state == Status.SUCCESS for sync in syncs if sync.sync_type == sync_type]
-        results.append(f"{sum(own):,}/{len(own):,}" if own else "")
+        results.append([f"{sum(own):,}/", tag("wbr"), f"{len(own):,}"] if own else "")
     moved = total(connected.all_moved for connected in overview.connections)
     unchanged, rejected = (sum(getattr(sync, name) or 0 for sync in syncs) for name in ("unchanged", "rejected"))
     records = [moved.created, moved.updated, moved.deleted, unchanged, rejected]
@@ -192,9 +192,11 @@ def _meter(share: float) -> Markup:
 
 
 def _number(number: int | None) -> Content:
-    if number is None:
-        return _faint(_UNKNOWN)
-    return f"{number:,}" if number else _faint("0")
+    if not number:
+        return _faint(_UNKNOWN if number is None else "0")
+    first, *others = f"{number:,}".split(",")
+    # Where there is no room for millions, they break after a comma.
+    return [first, [[",", tag("wbr"), group] for group in others]]
 
 
 def _faint(text: str) -> Markup:

@@ -54,7 +54,7 @@ def _results(words: Words, overview: Overview) -> Markup:
 
 
 def _coverage(words: Words, overview: Overview) -> Markup:
-    names = {key: words(f"column.{key}") for key in _SHARES}
+    names = {key: words(f"plots.{key}") for key in _SHARES}
     rows: list[Content] = []
     for system in systems(row.system for row in overview.report.coverage):
         own = [row for row in overview.report.coverage if row.system == system]

@@ -53,7 +53,7 @@ class Words:
 
     def span(self, seconds: float) -> str:
         """How long something took."""
-        if seconds < _MINUTE:
+        if round(seconds, 1) < _MINUTE:
             return self("seconds", seconds=f"{seconds:.1f}")
         minutes, rest = divmod(round(seconds), _MINUTE)
         if minutes < _MINUTE:

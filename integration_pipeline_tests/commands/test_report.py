@@ -40,3 +40,21 @@ def test_the_report_is_written_to_a_file(online: Command, tmp_path: Path) -> Non
 
 def test_a_file_that_cannot_be_written_is_one_line(online: Command, tmp_path: Path) -> None:
     assert "cannot be written" in online("report", "--out", str(tmp_path)).one_line
+
+
+def test_the_html_report_is_one_file_in_the_language_of_its_tenants(online: Command, tmp_path: Path) -> None:
+    online("sync")
+    file = tmp_path / "report.html"
+    result = online("report", "--format", "html", "--out", str(file))
+    assert (result.code, result.out, result.err) == (0, "", f"the report is in {file}\n")
+    text = file.read_text(encoding="utf-8")
+    assert text.startswith('<!DOCTYPE html>\n<html lang="ja">')
+    assert "同期 18 件は、すべて成功しました。" in text
+    english = online("report", "--format", "html", "--lang", "en")
+    assert "All 18 syncs succeeded." in english.out
+
+
+def test_only_what_is_written_in_that_way_can_be_asked_for(online: Command) -> None:
+    assert "only --format html" in online("report", "--lang", "ja").one_line
+    assert "not written as HTML" in online("report", "--week", "--format", "html").one_line
+    assert "'fr' is none of ja, en" in online("report", "--format", "html", "--lang", "fr").one_line
