@@ -20,7 +20,7 @@ from integration_pipeline.diff import Absence, Diff
 from integration_pipeline.errors import Interrupted, Kind, PipelineError, ProviderError
 from integration_pipeline.model import Connection, Counts, Outcome, PlannedChange, Status, SyncType
 from integration_pipeline.provider import Provider, Session
-from integration_pipeline.store import history, staging
+from integration_pipeline.store import history, holds, staging
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.staging import TARGETS, Apply, Problem, Row, Spool, Target, row_of, row_of_absence
 
@@ -197,12 +197,12 @@ def _read(attempt: Attempt, provider: Provider, spool: Spool) -> Plan:
     if diff.unproven:
         attempt.session.memo.clear()  # nor does what it fetched for other types count as whole
     absent, objections = _removals(attempt, diff, walk)
+    for absence in absent:
+        spool.add(row_of_absence(absence, len(target.columns)))
     if objections:
         diff.hold()
     else:
         diff.counts.deleted += len(absent)
-        for absence in absent:
-            spool.add(row_of_absence(absence, len(target.columns)))
     return Plan(generation, diff, walk, objections)
 
 
@@ -285,7 +285,8 @@ def _commit(attempt: Attempt, plan: Plan, spool: Spool) -> Outcome:
         for account in rematched:
             plan.diff.rematched(account)
         staging.record_problems(cursor, task, _problems(plan))
-        outcome = attempt.outcome(*_verdict(plan))
+        hold_id = holds.settle(cursor, task, plan.objections, spool.deactivations())
+        outcome = attempt.outcome(*_verdict(plan, hold_id))
         history.finish(cursor, outcome)
     if session.workspace is not None:
         session.connection = replace(session.connection, workspace=session.workspace)
@@ -314,7 +315,7 @@ def _planned_change(row: Row, target: Target) -> PlannedChange:
     return PlannedChange(action, kind=row.values[1], key=row.values[0], name=name)
 
 
-def _verdict(plan: Plan) -> tuple[Status, Counts, Kind | None, str | None, str | None]:
+def _verdict(plan: Plan, hold_id: UUID | None = None) -> tuple[Status, Counts, Kind | None, str | None, str | None]:
     """SUCCESS, or PARTIAL with every reason; the kind is the gravest one's."""
     diff, walk = plan.diff, plan.walk
     reasons: list[tuple[Kind, str]] = []
@@ -328,7 +329,7 @@ def _verdict(plan: Plan) -> tuple[Status, Counts, Kind | None, str | None, str |
         reasons.append((Kind.REJECTED_RECORDS, f"{len(diff.rejections)} records could not be read"))
     if not reasons:
         return Status.SUCCESS, diff.counts, None, None, None
-    return Status.PARTIAL, diff.counts, reasons[0][0], "; ".join(text for _, text in reasons), _remedy(plan)
+    return Status.PARTIAL, diff.counts, reasons[0][0], "; ".join(text for _, text in reasons), _remedy(plan, hold_id)
 
 
 def _named(listings: Mapping[str, object]) -> str:
@@ -338,11 +339,14 @@ def _named(listings: Mapping[str, object]) -> str:
     return f"{named}; and {more} more" if more > 0 else named
 
 
-def _remedy(plan: Plan) -> str | None:
+def _remedy(plan: Plan, hold_id: UUID | None) -> str | None:
     if plan.is_held:
+        if hold_id is None:
+            return "Look at the provider's own directory. The sync itself keeps a hold, to be approved or rejected."
+        command = "integration-pipeline holds"
         return (
-            "Look at the provider's own directory. If it really shrank, raise the connection's options "
-            "guard_max_removed and guard_max_removed_percent. A listing that reads empty stays held whatever they say."
+            f"Look at the provider's own directory and at what is held: {command} show {hold_id}. "
+            f"If it really shrank: {command} approve {hold_id}. If not: repair the listing, or reject it."
         )
     return next((error.remedy for error in plan.walk.unread.values() if error.remedy), None)
 

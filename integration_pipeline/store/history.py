@@ -70,12 +70,24 @@ def begin(
 ) -> UUID:
     """Commit a row that says FAILED, INTERRUPTED: what is true if nothing more comes of it."""
     with database.transaction(connection.tenant_id) as cursor:
-        row = cursor.execute(
-            "INSERT INTO external_system_sync_history "
-            "(sync_id, tenant_id, system_type, sync_type, started_at, error_type, error_message, run_id) "
-            "VALUES (new_id(), %s, %s, %s, %s, %s, %s, %s) RETURNING sync_id",
-            (connection.tenant_id, connection.system, sync_type, started_at, INTERRUPTED, _CUT_OFF, run_id),
-        ).fetchone()
+        return open_row(cursor, connection, sync_type, started_at=started_at, run_id=run_id)
+
+
+def open_row(
+    cursor: psycopg.Cursor[Any],
+    connection: Connection,
+    sync_type: SyncType,
+    *,
+    started_at: dt.datetime,
+    run_id: str | None = None,
+) -> UUID:
+    """The same inside a transaction that also finishes it, where all that can come of it is all or nothing."""
+    row = cursor.execute(
+        "INSERT INTO external_system_sync_history "
+        "(sync_id, tenant_id, system_type, sync_type, started_at, error_type, error_message, run_id) "
+        "VALUES (new_id(), %s, %s, %s, %s, %s, %s, %s) RETURNING sync_id",
+        (connection.tenant_id, connection.system, sync_type, started_at, INTERRUPTED, _CUT_OFF, run_id),
+    ).fetchone()
     assert row is not None  # noqa: S101 - INSERT … RETURNING gives its row or raises
     sync_id: UUID = row[0]
     return sync_id

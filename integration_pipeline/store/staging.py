@@ -43,6 +43,7 @@ class Target:
         return queries.sql(f"sync/{name}").format(
             table=self.table,
             key=self.key,
+            name=self.name,
             identity=f"kind || E'\\x1f' || {self.key}" if self.by_kind else self.key,
             columns=", ".join(self.columns),
             column_types=", ".join(f"{name} {type_}" for name, type_ in self.columns.items()),
@@ -123,13 +124,19 @@ class Spool:
 
         One reading at a time: the next one begins anew.
         """
+        return (row for row in self._read() if not (is_held and row.deactivates))
+
+    def deactivations(self) -> Iterator[Row]:
+        """What :meth:`rows` leaves out while the guard holds it."""
+        return (row for row in self._read() if row.deactivates)
+
+    def _read(self) -> Iterator[Row]:
         if self._buffer:
             self._flush()
         self._file.seek(0)
         while length := int.from_bytes(self._file.read(_LENGTH_BYTES)):
             for values, action, deactivates in marshal.loads(self._file.read(length)):  # noqa: S302 - our own file
-                if not (is_held and deactivates):
-                    yield Row(values, action, deactivates)
+                yield Row(values, action, deactivates)
 
     def close(self) -> None:
         self._file.close()

@@ -240,6 +240,47 @@ sync_errors = sa.Table(
     sa.Index("sync_errors_by_sync", "tenant_id", "sync_id"),
 )
 
+sync_holds = sa.Table(
+    "sync_holds",
+    metadata,
+    sa.Column("hold_id", sa.Uuid, primary_key=True, server_default=_new_id),
+    *_texts("tenant_id", "system_type", "sync_type"),
+    sa.Column("sync_id", sa.Uuid, nullable=False),
+    sa.Column("reasons", ARRAY(sa.Text), nullable=False),
+    sa.Column("absent_count", sa.BigInteger, nullable=False),
+    sa.Column("flagged_count", sa.BigInteger, nullable=False),
+    _text("status", default="WAITING"),
+    sa.Column("created_at", _Time, nullable=False),
+    sa.Column("decided_at", _Time),
+    sa.Column("decided_sync_id", sa.Uuid),
+    sa.CheckConstraint("status IN ('WAITING', 'APPROVED', 'REJECTED', 'SUPERSEDED')"),
+    sa.ForeignKeyConstraint(
+        ["tenant_id", "system_type"],
+        ["external_system_connections.tenant_id", "external_system_connections.system_type"],
+    ),
+    sa.Index(
+        "sync_holds_waiting",
+        "tenant_id",
+        "system_type",
+        "sync_type",
+        unique=True,
+        postgresql_where=sa.text("status = 'WAITING'"),
+    ),
+)
+
+sync_hold_rows = sa.Table(
+    "sync_hold_rows",
+    metadata,
+    _key("tenant_id"),
+    sa.Column("hold_id", sa.Uuid, primary_key=True),
+    *_keys("kind", "key"),
+    *_maybe("name"),
+    _text("listing"),
+    *_maybe("reason"),
+    sa.Column("content_hash", sa.BigInteger, nullable=False),
+    sa.Column("content", JSONB),
+)
+
 progress_kpis = sa.Table(
     "progress_kpis",
     metadata,
