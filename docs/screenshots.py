@@ -1,4 +1,4 @@
-"""The README's pictures of the Dagster UI: ``make screenshots``, with a Chromium on the PATH.
+"""The README's pictures of the Dagster UI and the report: ``make screenshots``, with a Chromium on the PATH.
 
 A fresh home → ``integration-pipeline dev`` on the demo's companies → one run over all of them → pictures in docs/images.
 """  # noqa: INP001 - a script, no package
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import report_screenshots
 
 IMAGES = Path(__file__).parent / "images"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -57,6 +58,8 @@ def main() -> int:
         for name, (page, size) in PAGES.items():
             photograph(browser, Path(folder) / "profile", url + page, size, IMAGES / name)
             print(IMAGES / name)  # noqa: T201
+    for picture in report_screenshots.take(browser, IMAGES):
+        print(picture)  # noqa: T201
     return 0
 
 

@@ -1,26 +1,31 @@
 """The demo's morning, step by step; every step says what it did and how long it took."""
 
+import datetime as dt
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
-from integration_pipeline import report, settings
-from integration_pipeline.batch import Request
-from integration_pipeline.commands import batches
+from integration_pipeline import batch, report, report_days, report_html, settings
+from integration_pipeline.commands import batches, publications
 from integration_pipeline.commands.batches import Results
 from integration_pipeline.commands.output import emit, emit_all
 from integration_pipeline.commands.worlds import Arrived, arrive, demo_environ, demo_home
 from integration_pipeline.errors import Kind
 from integration_pipeline.model import Status
 from integration_pipeline.pipeline import Pipeline, endpoints, open_pipeline
+from integration_pipeline.publish.publishing import Published, Request
+from integration_pipeline.publish.sandbox.routes import Shared
+from integration_pipeline.sandbox.plan import SPREADSHEETS
 from integration_pipeline.sandbox.server import Sandbox
 from integration_pipeline.sandbox.world import World, demo
-from integration_pipeline.store import migrations, urls
+from integration_pipeline.store import kpi_files, kpis, migrations, urls
 from integration_pipeline.store.embedded import DATABASE, Embedded
-from integration_pipeline.text import count
+from integration_pipeline.store.kpis import PROGRESS
+from integration_pipeline.text import count, table
 
 _CLOSING = """\
 Next: 'make dev' (integration-pipeline dev) opens the Dagster UI with these four companies;
@@ -43,11 +48,13 @@ def morning(environ: Mapping[str, str]) -> int:
                 first = _run(pipeline)
             with steps.step("The same again: nothing moved, so nothing may be written"):
                 second = _run(pipeline)
+            with steps.step("The companies' figures into their (imitated) Google spreadsheets, a week of them"):
+                published = _publish(pipeline, world)
+                emit_all(["", *_sheet(world)])
             with steps.step("The report"):
-                found = report.read(pipeline.database, day=None, now=pipeline.now())
-                emit_all(["", *report.as_text(found)])
+                emit_all(["", *_report(pipeline, home / "report.html")])
     emit("")
-    troubles = [*_unexpected(first, world), *_unexpected(second, world), *_changed(second)]
+    troubles = [*_unexpected(first, world), *_unexpected(second, world), *_changed(second), *_unpublished(published)]
     if troubles:
         emit_all(f"not as it should be: {trouble}" for trouble in troubles)
         return 1
@@ -80,8 +87,60 @@ def _renew(url: str) -> None:
 
 
 def _run(pipeline: Pipeline) -> Results:
-    request = Request()
+    request = batch.Request()
     return batches.perform(pipeline, request, batches.work(pipeline, request), is_json=False)
+
+
+def _publish(pipeline: Pipeline, world: World) -> list[Published]:
+    """Progress as an operator would import it, and a week published."""
+    today = pipeline.now().astimezone(report.TOKYO).date()
+    week = [today - dt.timedelta(days=back) for back in reversed(range(7))]
+    lines = [",".join(("tenant_id", "day", *PROGRESS)), *_progress(list(world.tenants), week)]
+    kpis.import_progress(pipeline.database, kpi_files.parse_progress((f"{line}\n".encode() for line in lines), {}))
+    return publications.perform(pipeline, Request(None, week[0], week[-1]), is_json=False)
+
+
+def _progress(tenant_ids: Sequence[str], days: Sequence[dt.date]) -> Iterator[str]:
+    """Made-up figures of projects under way; who was asked for satisfaction is not known of every day."""
+    for company, tenant_id in enumerate(tenant_ids):
+        for number, day in enumerate(days):
+            progress = 58 + 6 * company + 2.5 * number
+            satisfaction = f"{3.6 + 0.2 * company + 0.1 * (number % 3):.1f}" if (company + number + 1) % 4 else ""
+            values = (
+                progress,
+                progress + 4,
+                80 + company + number % 3,
+                satisfaction,
+                (9 - number + company) // 3,
+                5,
+                96,
+            )
+            yield ",".join((tenant_id, day.isoformat(), *map(str, values)))
+
+
+def _sheet(world: World) -> list[str]:
+    """One company's sheet, as its people see it."""
+    tenant = next(iter(world.tenants.values()))
+    shared = world.workspace(tenant.tenant_id, SPREADSHEETS)
+    if not isinstance(shared, Shared):
+        raise TypeError(f"{tenant.tenant_id} has no spreadsheet in this world")
+    title, columns = "KPI Tracking", 9
+    header, *rows = [row[:columns] for row in shared.book.table(title)]
+    return [f"{tenant.name}, sheet {title!r}, its first {columns} columns:", *table(header, rows, numbers=header[1:])]
+
+
+def _report(pipeline: Pipeline, target: Path) -> list[str]:
+    """The report as text, and as a file for people."""
+    now = pipeline.now()
+    found = report.read(pipeline.database, day=None, now=now)
+    target.write_text(report_html.as_html(report_days.read(pipeline.database, found, now=now)), encoding="utf-8")
+    return [*report.as_text(found), "", f"The same for people, with plots: {target}"]
+
+
+def _unpublished(published: Sequence[Published]) -> Iterator[str]:
+    for one in published:
+        if one.error:
+            yield f"the figures of {one.tenant_id} were not published: {one.error}"
 
 
 def _arrived(arrived: Arrived) -> str:
