@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-_RANGE = re.compile(r"(?P<c1>[A-Za-z]{1,3})?(?P<r1>[0-9]+)?(:(?P<c2>[A-Za-z]{1,3})?(?P<r2>[0-9]+)?)?")
+_RANGE = re.compile(r"(?P<c1>[A-Za-z]{1,3})?(?P<r1>[1-9][0-9]*)?(:(?P<c2>[A-Za-z]{1,3})?(?P<r2>[1-9][0-9]*)?)?")
 _PLAIN_TITLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _REFERENCE = re.compile(
     r'"(?:[^"]|"")*"'
