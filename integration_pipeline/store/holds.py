@@ -4,14 +4,67 @@ At most one hold of a connection and sync type waits. A later sync of that type 
 supersedes it, unless it would hold the very same rows: then the old one goes on waiting, and nothing is written.
 """
 
+import datetime as dt
 import json
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from integration_pipeline.model import Connection
-from integration_pipeline.store import queries
-from integration_pipeline.store.staging import TARGETS, Apply, Cursor, Row, Target
+from integration_pipeline.errors import UsageError
+from integration_pipeline.model import Connection, Counts, Outcome, State, Status, SyncType, System
+from integration_pipeline.store import connections, history, queries, staging
+from integration_pipeline.store.engine import Database
+from integration_pipeline.store.locks import Locks
+from integration_pipeline.store.staging import TARGETS, Apply, Cursor, Row, Spool, Target
+
+WAITING, APPROVED, REJECTED, SUPERSEDED = "WAITING", "APPROVED", "REJECTED", "SUPERSEDED"
+
+_BATCH_SIZE = 100
+
+
+class Hold(NamedTuple):
+    """What one sync would have removed, and what became of it."""
+
+    hold_id: UUID
+    tenant_id: str
+    system_type: str
+    sync_type: str
+    status: str
+    absent_count: int
+    """Rows that their complete listing did not hold."""
+    flagged_count: int
+    """Rows that the provider lists as deleted or switched off."""
+    reasons: list[str]
+    sync_id: UUID
+    created_at: dt.datetime
+    decided_at: dt.datetime | None
+    decided_sync_id: UUID | None
+
+    @property
+    def held(self) -> int:
+        return self.absent_count + self.flagged_count
+
+
+class HeldRow(NamedTuple):
+    """One row of a hold: who it is, why it would be deactivated, and what would be written beside."""
+
+    kind: str
+    key: str
+    name: str | None
+    reason: str | None
+    listing: str
+    content: Mapping[str, Any] | None
+
+
+_HOLDS = f"SELECT {', '.join(Hold._fields)} FROM sync_holds"
+_ROWS = (
+    f"SELECT {', '.join(HeldRow._fields)} FROM sync_hold_rows "
+    "WHERE tenant_id = %s AND hold_id = %s ORDER BY kind, name, key"
+)
+_DECIDE = (
+    "UPDATE sync_holds SET status = %s, decided_at = %s, decided_sync_id = %s "
+    "WHERE tenant_id = %s AND hold_id = %s AND status = 'WAITING'"
+)
 
 
 def settle(cursor: Cursor, task: Apply, reasons: Sequence[str], rows: Iterable[Row]) -> UUID | None:
@@ -34,6 +87,124 @@ def settle(cursor: Cursor, task: Apply, reasons: Sequence[str], rows: Iterable[R
     made = cursor.execute(target.sql("hold"), {**parameters, "reasons": list(reasons)}).fetchone()
     assert made is not None  # noqa: S101 - INSERT … RETURNING gives its row or raises
     return _id(made)
+
+
+def waiting(cursor: Cursor) -> list[Hold]:
+    """What waits for a person, for an operator's cursor."""
+    rows = cursor.execute(f"{_HOLDS} WHERE status = 'WAITING' ORDER BY tenant_id, system_type, sync_type".encode())
+    return [Hold(*row) for row in rows]
+
+
+def listing(database: Database) -> list[Hold]:
+    """Every hold: those that wait first, and the newest first among the others."""
+    with database.operator() as cursor:
+        rows = cursor.execute(f"{_HOLDS} ORDER BY status <> 'WAITING', created_at DESC, hold_id DESC".encode())
+        return [Hold(*row) for row in rows]
+
+
+def read(database: Database, hold_id: UUID) -> Hold:
+    """:raises UsageError: there is no such hold."""
+    with database.operator() as cursor:
+        row = cursor.execute(f"{_HOLDS} WHERE hold_id = %s".encode(), (hold_id,)).fetchone()
+    if row is None:
+        raise UsageError(f"there is no hold {hold_id}")
+    return Hold(*row)
+
+
+def rows(database: Database, hold: Hold) -> list[HeldRow]:
+    """What it holds; nothing once it was superseded."""
+    with database.transaction(hold.tenant_id) as cursor:
+        return [HeldRow(*row) for row in cursor.execute(_ROWS.encode(), (hold.tenant_id, hold.hold_id))]
+
+
+def reject(database: Database, hold_id: UUID, *, at: dt.datetime) -> Hold:
+    """Decide that nothing of it may happen. A later sync that finds the same holds it anew.
+
+    :raises UsageError: there is no such hold, or it does not wait any more.
+    """
+    hold = _still_waiting(read(database, hold_id))
+    with database.transaction(hold.tenant_id) as cursor:
+        _decide(cursor, hold, REJECTED, at=at)
+    return read(database, hold_id)
+
+
+def approve(database: Database, locks: Locks, hold_id: UUID, *, now: Callable[[], dt.datetime]) -> Outcome:
+    """Deactivate exactly what is held, as far as it is still active, in one transaction with a history row of its own.
+
+    :raises UsageError: there is no such hold, or it does not wait any more.
+    :raises Busy: a sync of this connection is under way; it may supersede the hold.
+    :raises Superseded: one came between after all; nothing was written.
+    """
+    hold = _still_waiting(read(database, hold_id))
+    system = System(hold.system_type)
+    (connection,) = connections.describe(database, tenant_ids=[hold.tenant_id], systems=[system])
+    with (
+        locks.hold(hold.tenant_id, system, wait=False, pause=lambda _: None),
+        database.transaction(hold.tenant_id) as cursor,
+    ):
+        return _release(cursor, connection, hold, now)
+
+
+def _release(cursor: Cursor, connection: Connection, hold: Hold, now: Callable[[], dt.datetime]) -> Outcome:
+    sync_type, started_at = SyncType(hold.sync_type), now()
+    task = Apply(
+        connection=connection,
+        sync_id=history.open_row(cursor, connection, sync_type, started_at=started_at),
+        sync_type=sync_type,
+        at=started_at,
+        generation=staging.generation(cursor, connection),
+        users_are_complete=False,
+        workspace=None,
+    )
+    target, counts, spool = TARGETS[sync_type], Counts(), Spool(_BATCH_SIZE)
+    try:
+        parameters = {**_keys(connection), "hold_id": hold.hold_id}
+        for row in cursor.stream(target.sql("release").encode(), parameters):
+            spool.add(_row(target, row))
+            counts.deleted += 1
+        counts.updated = len(staging.apply(cursor, task, spool.rows(), has_rows=counts.deleted > 0))
+    finally:
+        spool.close()
+    # Only now: an apply that lost the race has raised, and whoever won it has decided.
+    _decide(cursor, hold, APPROVED, at=started_at, sync_id=task.sync_id)
+    outcome = Outcome(
+        sync_id=str(task.sync_id),
+        tenant_id=connection.tenant_id,
+        system=connection.system,
+        sync_type=sync_type,
+        started_at=started_at,
+        completed_at=now(),
+        status=Status.SUCCESS,
+        counts=counts,
+        error_type=None,
+        error_message=None,
+        remedy=None,
+        warnings=(),
+        api_calls=0,
+        dry_run=False,
+    )
+    history.finish(cursor, outcome)
+    return outcome
+
+
+def _row(target: Target, kept: Sequence[Any]) -> Row:
+    """A held row as the sync that held it would have written it."""
+    kind, key, listing_name, reason, content_hash, content = kept
+    action, state = ("G", State.GONE) if content is None else ("U", State.INACTIVE)
+    values = tuple((content or {}).get(name) for name in target.columns)
+    return Row((key, kind, state.value, reason, *values, listing_name, content_hash, action), action, deactivates=True)
+
+
+def _still_waiting(hold: Hold) -> Hold:
+    if hold.status == WAITING:
+        return hold
+    why = ", a later sync has seen the directory anew" if hold.status == SUPERSEDED else ""
+    raise UsageError(f"the hold {hold.hold_id} does not wait any more: it was {hold.status.lower()}{why}")
+
+
+def _decide(cursor: Cursor, hold: Hold, status: str, *, at: dt.datetime, sync_id: UUID | None = None) -> None:
+    if cursor.execute(_DECIDE, (status, at, sync_id, hold.tenant_id, hold.hold_id)).rowcount != 1:
+        raise UsageError(f"the hold {hold.hold_id} was decided by somebody else at this moment")
 
 
 def _stage(cursor: Cursor, target: Target, rows: Iterable[Row]) -> None:

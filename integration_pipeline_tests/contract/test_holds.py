@@ -1,13 +1,17 @@
 """What the guard holds, for every provider in the registry: kept, shown, approved or rejected, superseded."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from integration_pipeline import registry
+from integration_pipeline.errors import UsageError
 from integration_pipeline.model import Outcome, Status, SyncType
 from integration_pipeline.sandbox.world import build
+from integration_pipeline.store import holds
 from integration_pipeline_tests.nights import Nights, nights
 
 TENANT = "tenant-0001"
@@ -48,6 +52,21 @@ def lose(night: Nights, system: str, percent: int = 60) -> list[Any]:
     for account in lost:
         accounts.remove(account.id)
     return lost
+
+
+def bring_back(night: Nights, system: str, lost: list[Any]) -> None:
+    for account in lost:
+        night.world.workspace(TENANT, system).users.add(**account._asdict())
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def approve(night: Nights) -> Outcome:
+    """Approve the one hold there is."""
+    ((hold_id, *_),) = night.rows(HOLDS)
+    return holds.approve(night.pipeline.database, night.pipeline.locks, UUID(hold_id), now=now)
 
 
 def test_a_world_that_loses_most_of_its_people_deactivates_nobody_and_keeps_whom_it_would_have(
@@ -92,8 +111,7 @@ def test_a_night_that_holds_others_supersedes_the_hold_and_keeps_its_own(night: 
 def test_a_directory_that_is_whole_again_supersedes_the_hold(night: Nights, system: str) -> None:
     lost = lose(night, system)
     users(night)
-    for account in lost:
-        night.world.workspace(TENANT, system).users.add(**account._asdict())
+    bring_back(night, system, lost)
     clean = users(night)
     assert clean.status is Status.SUCCESS
     decided = night.rows("SELECT status, decided_sync_id::text, decided_at IS NOT NULL FROM sync_holds")
@@ -121,3 +139,80 @@ def test_a_directory_that_reads_empty_is_held_whole(night: Nights, system: str) 
     night.sandbox.faults.add("empty", system=system, times=None)
     assert users(night).error_type == "HELD"
     assert held(night) == before
+
+
+def test_approving_takes_exactly_those_away_at_once_with_a_history_row_of_its_own(night: Nights, system: str) -> None:
+    before = active(night)
+    lost = {account.id for account in lose(night, system)}
+    users(night)
+    done = approve(night)
+    assert active(night) == before - lost
+    assert (done.status, done.counts.deleted, done.api_calls) == (Status.SUCCESS, len(lost), 0)
+    history = night.rows(
+        "SELECT sync_id::text, sync_type, records_deleted, records_updated, records_processed, error_type "
+        "FROM external_system_sync_history ORDER BY sync_id DESC LIMIT 1"
+    )
+    counts = done.counts
+    assert history == [(done.sync_id, "USERS", len(lost), counts.updated, counts.processed, None)]
+    changed = night.rows(f"SELECT key, action FROM sync_changes WHERE sync_id = '{done.sync_id}'")
+    assert sorted(changed) == sorted((key, "DEACTIVATED") for key in lost)
+    assert night.rows("SELECT status, decided_sync_id::text FROM sync_holds") == [("APPROVED", done.sync_id)]
+
+
+def test_the_night_after_an_approval_changes_nothing(night: Nights, system: str) -> None:
+    lose(night, system)
+    users(night)
+    approve(night)
+    after = users(night)
+    assert after.status is Status.SUCCESS
+    assert (after.counts.created, after.counts.updated, after.counts.deleted) == (0, 0, 0)
+    assert [row[1] for row in night.rows(HOLDS)] == ["APPROVED"]
+
+
+def test_whoever_the_provider_brings_back_after_an_approval_is_active_again(night: Nights, system: str) -> None:
+    before, lost = active(night), lose(night, system)
+    users(night)
+    approve(night)
+    bring_back(night, system, lost)
+    back = users(night)
+    assert (back.status, back.counts.created) == (Status.SUCCESS, 0)
+    assert back.counts.updated >= len(lost)
+    assert active(night) == before
+
+
+def test_an_empty_directory_can_be_approved_too(night: Nights, system: str) -> None:
+    night.sandbox.faults.add("empty", system=system, times=None)
+    users(night)
+    assert approve(night).counts.deleted == len(held(night)) > 0
+    assert active(night) == set()
+
+
+def test_what_is_not_active_any_more_is_passed_over(night: Nights, system: str) -> None:
+    lost = lose(night, system)
+    users(night)
+    with night.pipeline.database.transaction(TENANT) as cursor:
+        cursor.execute("UPDATE external_users SET is_active = false WHERE external_user_id = %s", (lost[0].id,))
+    assert approve(night).counts.deleted == len(lost) - 1
+
+
+def test_a_superseded_hold_is_refused_and_takes_nobody_away(night: Nights, system: str) -> None:
+    before, lost = active(night), lose(night, system)
+    users(night)
+    bring_back(night, system, lost)
+    users(night)
+    with pytest.raises(UsageError, match="superseded, a later sync has seen the directory anew"):
+        approve(night)
+    assert active(night) == before
+
+
+def test_a_rejected_hold_is_decided_and_the_next_sync_holds_anew(night: Nights, system: str) -> None:
+    before = active(night)
+    lose(night, system)
+    users(night)
+    ((hold_id, *_),) = night.rows(HOLDS)
+    assert holds.reject(night.pipeline.database, UUID(hold_id), at=now()).status == "REJECTED"
+    with pytest.raises(UsageError, match="rejected"):
+        approve(night)
+    assert users(night).error_type == "HELD"
+    assert [row[1] for row in night.rows(HOLDS)] == ["REJECTED", "WAITING"]
+    assert active(night) == before
