@@ -19,6 +19,7 @@ from integration_pipeline.commands import (
     demo,
     dev,
     history,
+    holds,
     keys,
     kpis,
     logs,
@@ -44,7 +45,7 @@ ORDERLY_SECONDS = 2.5
 
 _COMMANDS = (
     *(sync, report, publish),
-    *(tenants, users, connections, spreadsheets, mappings, history, kpis),
+    *(tenants, users, connections, spreadsheets, mappings, holds, history, kpis),
     *(keys, migrate, demo, dev, sandbox),
 )
 """In the order in which ``--help`` lists them."""
