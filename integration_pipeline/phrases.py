@@ -83,6 +83,9 @@ JA: Mapping[str, str] = {
     "todo.INTERRUPTED": "もう一度同期してください。",
     "todo.UNKNOWN_ERROR": "詳細を添えて、運用担当者に連絡してください。",
     "todo.not run": "スケジュールが動いているかを確認し、同期してください。",
+    # holds
+    "holds": "承認待ちの無効化",
+    "holds.held": "{n} 件の無効化を、{since}（日本時間）から保留しています。決定するまで、何も無効化しません。",
     # changes
     "changes": "前日からの変化",
     "changes.none": "前日から変化はありません。",
@@ -221,6 +224,9 @@ EN: Mapping[str, str] = {
     "todo.INTERRUPTED": "Sync again.",
     "todo.UNKNOWN_ERROR": "Send the details to whoever operates the pipeline.",
     "todo.not run": "See whether the schedule is on, and sync.",
+    "holds": "Holds waiting",
+    "holds.held": "{n} removal is held since {since} (Tokyo), and not made until somebody decides.|"
+    "{n} removals are held since {since} (Tokyo), and none is made until somebody decides.",
     "changes": "What changed since the day before",
     "changes.none": "Nothing changed since the day before.",
     "changes.alone": "Nothing was synced the day before, so there are no results to compare with.",

@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo
 from integration_pipeline import markdown
 from integration_pipeline.markdown import escaped
 from integration_pipeline.model import Status, SyncType, System
-from integration_pipeline.store import locks
+from integration_pipeline.store import holds, locks
 from integration_pipeline.store.engine import Database
+from integration_pipeline.store.holds import Hold
 from integration_pipeline.store.queries import sql
 from integration_pipeline.text import clean, count, table
 
@@ -30,6 +31,10 @@ _LEGEND = (
     "ACCOUNTS in use; of them MAPPED to an internal user, UNMATCHED (nobody found), AMBIGUOUS (more than one found), "
     "LEAVERS (the internal user is not active any more)"
 )
+
+_HOLD_NUMBERS = ("HELD",)
+_HOLDS = ("TENANT", "SYSTEM", "TYPE", *_HOLD_NUMBERS, "SINCE", "WHY", "HOLD")
+_DECIDE = "Nobody of them is deactivated until a person decides: integration-pipeline holds show, approve, reject"
 
 
 class Sync(NamedTuple):
@@ -89,6 +94,8 @@ class Report:
     day: dt.date
     syncs: Sequence[Sync]
     coverage: Sequence[Coverage]
+    holds: Sequence[Hold] = ()
+    """What the guard keeps back and nobody has decided yet, as it stands now."""
 
 
 class Attention(NamedTuple):
@@ -127,8 +134,9 @@ def read(database: Database, *, day: dt.date | None, now: dt.datetime) -> Report
         rows = cursor.execute(sql("report/syncs"), {"day": day}).fetchall()
         running |= locks.running(cursor)
         coverage = [Coverage(*row) for row in cursor.execute(sql("report/coverage"))]
+        waiting = holds.waiting(cursor)
     syncs = [Sync(*row) for row in rows]
-    return Report(day, [sync._replace(is_running=_is_running(sync, running)) for sync in syncs], coverage)
+    return Report(day, [sync._replace(is_running=_is_running(sync, running)) for sync in syncs], coverage, waiting)
 
 
 def as_text(report: Report) -> list[str]:
@@ -139,6 +147,9 @@ def as_text(report: Report) -> list[str]:
     if report.coverage:
         lines += ["Who is who, as it stands now", *table(_PEOPLE, list(_people_rows(report)), numbers=_PEOPLE_NUMBERS)]
         lines += [_LEGEND, ""]
+    if report.holds:
+        lines += ["Holds waiting, as it stands now", *table(_HOLDS, list(_hold_rows(report)), numbers=_HOLD_NUMBERS)]
+        lines += [_DECIDE, ""]
     return lines + _attention_lines(report)
 
 
@@ -156,6 +167,9 @@ def as_markdown(report: Report) -> list[str]:
             escaped(_LEGEND),
             "",
         ]
+    if report.holds:
+        lines += ["## Holds waiting, as it stands now", ""]
+        lines += [*markdown.table(_HOLDS, list(_hold_rows(report)), numbers=_HOLD_NUMBERS), "", escaped(_DECIDE), ""]
     lines += ["## What needs attention", ""]
     for item in attention(report):
         lines.append(f"- **{escaped(_where(item))}**: {escaped(item.what)}")
@@ -231,6 +245,13 @@ def _people_numbers(numbers: Sequence[int]) -> list[str]:
     active, mapped, *others = numbers
     share = f"{100 * mapped / active:.1f}" if active else ""
     return [f"{active:,}", f"{mapped:,}", share, *(f"{number:,}" for number in others)]
+
+
+def _hold_rows(report: Report) -> Iterator[list[str]]:
+    for hold in report.holds:
+        since = f"{hold.created_at.astimezone(TOKYO):%Y-%m-%d %H:%M}"
+        where = (hold.tenant_id, hold.system_type, hold.sync_type)
+        yield [*where, f"{hold.held:,}", since, "; ".join(hold.reasons), str(hold.hold_id)]
 
 
 def _attention_lines(report: Report) -> list[str]:

@@ -7,8 +7,9 @@ from integration_pipeline import registry
 from integration_pipeline.markup import Content, Markup, tag
 from integration_pipeline.model import Status, SyncType, System
 from integration_pipeline.plots import RULE
-from integration_pipeline.report import NOT_RUN, RUNNING, WARNING, Attention, attention
+from integration_pipeline.report import NOT_RUN, RUNNING, TOKYO, WARNING, Attention, attention
 from integration_pipeline.report_days import Connected, Known, Moved, Overview, total
+from integration_pipeline.store.holds import Hold
 from integration_pipeline.words import JA, Words
 
 BLUE, AMBER, RED, VIOLET, GREY = "#3b74b8", "#f0b429", "#8f1d14", "#7d5ba6", "#aab3bf"
@@ -45,6 +46,13 @@ def troubles(words: Words, overview: Overview) -> Markup:
     if not shared:
         return tag("p", words("attention.none"))
     return tag("div", [_trouble(words, overview, kind, items) for kind, items in shared.items()], class_="troubles")
+
+
+def quarantine(words: Words, overview: Overview) -> Markup | None:
+    """What the guard keeps back until a person decides; None where nothing waits."""
+    if not overview.report.holds:
+        return None
+    return tag("div", [_hold(words, overview, hold) for hold in overview.report.holds], class_="troubles")
 
 
 def changes(words: Words, overview: Overview) -> Markup:
@@ -108,6 +116,21 @@ def _trouble(words: Words, overview: Overview, kind: Attention, items: Sequence[
         text = [tag("span", part, lang="en") for part in exact if part]
         lines.append(tag("p", tag("b", words("attention.detail")), " ", text, class_="note"))
     return tag("article", lines, class_=_class(kind.state))
+
+
+def _hold(words: Words, overview: Overview, hold: Hold) -> Markup:
+    tenant = overview.names.get(hold.tenant_id, hold.tenant_id)
+    where = words("attention.where", tenant=tenant, types=words(hold.sync_type))
+    since = hold.created_at.astimezone(TOKYO).strftime("%Y-%m-%d %H:%M")
+    reasons = tag("span", "; ".join(hold.reasons), lang="en")
+    command = f"integration-pipeline holds show {hold.hold_id}"
+    lines = [
+        tag("h3", title(hold.system_type), tag("span", where, class_="where")),
+        tag("p", words.count("holds.held", hold.held, since=since)),
+        tag("p", tag("b", words("attention.todo")), " ", words("todo.HELD"), " ", tag("code", command), class_="todo"),
+        tag("p", tag("b", words("attention.detail")), " ", reasons, class_="note"),
+    ]
+    return tag("article", lines, class_=_class(Status.PARTIAL))
 
 
 def _class(state: str) -> str:

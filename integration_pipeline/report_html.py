@@ -11,7 +11,7 @@ from integration_pipeline.markup import Content, Markup, tag
 from integration_pipeline.model import Status
 from integration_pipeline.report import NOT_RUN, RUNNING, TOKYO, attention
 from integration_pipeline.report_days import Overview, pooled, total
-from integration_pipeline.report_details import changes, details, points, signs, troubles
+from integration_pipeline.report_details import changes, details, points, quarantine, signs, troubles
 from integration_pipeline.report_plots import plots
 from integration_pipeline.words import Words, language
 
@@ -100,8 +100,10 @@ def _tiles(words: Words, overview: Overview) -> Markup:
 def _sections(words: Words, overview: Overview) -> Sequence[Markup]:
     days = len({day.day for day in overview.days})
     drawn = [plots(words, overview), tag("p", words("plots.none"), class_="note")]
+    waiting = quarantine(words, overview)
     return [
         _section("attention", words("attention"), troubles(words, overview)),
+        *([_section("holds", words("holds"), waiting)] if waiting else []),
         _section("plots", words("plots", days=f"{days}"), drawn),
         _section("changes", words("changes"), changes(words, overview)),
         _section("details", words("detail"), details(words, overview)),

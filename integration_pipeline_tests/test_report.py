@@ -1,8 +1,9 @@
 """The report: what it says of a day, and that nothing in it is taken for markup or orders."""
 
 import datetime as dt
+import re
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -10,6 +11,7 @@ from integration_pipeline.crypto import Keyring
 from integration_pipeline.model import System
 from integration_pipeline.report import Coverage, Report, Sync, as_markdown, as_text, attention, read
 from integration_pipeline.store.engine import Database
+from integration_pipeline.store.holds import Hold
 from integration_pipeline.store.locks import Locks
 from integration_pipeline.text import width
 from integration_pipeline_tests import builders
@@ -44,6 +46,36 @@ FAILED: dict[str, Any] = {
     "error_message": "token_revoked",
     "remedy": "Install it again.",
 }
+
+
+HOLD = Hold(
+    hold_id=UUID("019aa7c2-5d1e-7c3a-9a55-3f0e6f1b2c4d"),
+    tenant_id="sakura",
+    system_type="SLACK",
+    sync_type="USERS",
+    status="WAITING",
+    absent_count=1200,
+    flagged_count=34,
+    reasons=["1234 of 2000 active USER rows would be deactivated", "the listing 'u|x' is empty"],
+    sync_id=UUID(int=0),
+    created_at=SIX,
+    decided_at=None,
+    decided_sync_id=None,
+)
+
+
+def test_what_the_guard_holds_is_named_with_its_number_its_reasons_and_what_to_type() -> None:
+    report = Report(DAY, [sync()], [], [HOLD])
+    lines = as_text(report)
+    place = lines.index("Holds waiting, as it stands now")
+    assert re.split(r" {2,}", lines[place + 2]) == [
+        *("sakura", "SLACK", "USERS", "1,234", "2026-11-21 06:00", "; ".join(HOLD.reasons), str(HOLD.hold_id))
+    ]
+    assert "integration-pipeline holds show" in lines[place + 3]
+    marked = "\n".join(as_markdown(report))
+    assert "## Holds waiting" in marked
+    assert f"1,234 | 2026-11-21 06:00 | {HOLD.reasons[0]}; the listing 'u\\|x' is empty" in marked
+    assert "Holds" not in "".join(as_text(Report(DAY, [sync()], [])) + as_markdown(Report(DAY, [sync()], [])))
 
 
 def test_a_day_is_a_row_for_each_connection_and_one_for_all() -> None:

@@ -1,5 +1,6 @@
 """The HTML report: one file that says what the day came to, in two languages, to eyes and to screen readers."""
 
+import dataclasses
 import datetime as dt
 import re
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from integration_pipeline.report import Coverage, Report, Sync
 from integration_pipeline.report_days import Connected, Day, Known, Moved, Overview
 from integration_pipeline.report_html import as_html
 from integration_pipeline_tests.pages import parsed, words_of
-from integration_pipeline_tests.test_report import DAY, FAILED, SIX, sync
+from integration_pipeline_tests.test_report import DAY, FAILED, HOLD, SIX, sync
 
 COVERAGE = Coverage("sakura", "SLACK", 200, 150, 30, 15, 5)
 MOVED = Moved(runs=2, created=1200, updated=3, deleted=1, api_calls=4000, seconds=200.0)
@@ -243,3 +244,17 @@ def test_many_tenants_are_counted_in_the_headline() -> None:
     text = shown(*(connected(sync(tenant_id=name, tenant_name=name)) for name in names), lang="en")
     assert "Tenants t0, t1, t2, t3, t4, t5, t6, t7 and 992 more" in text
     assert "All 1,000 syncs succeeded. Nothing needs attention." in text
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [("en", "1,234 removals are held since 2026-11-21 06:00 (Tokyo)"), ("ja", "1,234 件の無効化を、2026-11-21 06:00")],
+)
+def test_what_the_guard_holds_has_a_section_of_its_own_while_it_waits(lang: str, said: str) -> None:
+    own = overview(FULL)
+    held = dataclasses.replace(own, report=dataclasses.replace(own.report, holds=[HOLD]))
+    text = as_html(held, lang=lang)
+    assert said in words_of(parsed(text))
+    assert f"integration-pipeline holds show {HOLD.hold_id}" in words_of(parsed(text))
+    assert 'id="holds"' in text
+    assert 'id="holds"' not in as_html(own, lang=lang)
