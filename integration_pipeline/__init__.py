@@ -14,6 +14,7 @@ The map, in the order in which a night goes::
         diff.py                  what changed against what is stored
         guard.py                 whether so much may go at once
         store/staging.py         changes -> tables, one short transaction        sql/sync/
+        store/holds.py           what the guard keeps back, until a person decides
         store/history.py         what happened
     report.py                what a night came to, for people                    sql/report/
     store/                   engine, embedded server, locks, migrations          sql/migrations/
