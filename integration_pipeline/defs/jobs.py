@@ -1,16 +1,24 @@
-"""The jobs: the night's sync over partitions, and the retry of exactly what failed last."""
+"""The jobs: the night's sync over partitions, the retry of exactly what failed last, and the publishing over days."""
 
 import dagster as dg
 from pydantic import Field
 
 from integration_pipeline.defs import events
 from integration_pipeline.defs.directory import POOL, sync_directory
+from integration_pipeline.defs.publishing import publish_days
 from integration_pipeline.defs.resources import DatabaseResource, LineWorksResource, SlackResource, TeamsResource
 
 sync_tenants = dg.define_asset_job(
     "sync_tenants",
     selection=dg.AssetSelection.assets(sync_directory),
     description="Sync the directories and match the users of the partitions chosen. The schedule runs it in chunks.",
+    executor_def=dg.in_process_executor,
+)
+
+publish_kpis = dg.define_asset_job(
+    "publish_kpis",
+    selection=dg.AssetSelection.assets(publish_days),
+    description="Close the history of the days chosen, compute their KPIs, write them into the spreadsheets.",
     executor_def=dg.in_process_executor,
 )
 

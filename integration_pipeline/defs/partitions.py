@@ -1,10 +1,14 @@
-"""Tenants as partitions: one key per tenant with a connection, kept in step with the database by a sensor."""
+"""Tenants as partitions, one key per tenant with a connection, kept in step with the database by a sensor; and days."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
 import dagster as dg
 
 TENANTS = dg.DynamicPartitionsDefinition(name="tenants")
+
+DAYS = dg.DailyPartitionsDefinition(start_date="2025-01-01", timezone="Asia/Tokyo", end_offset=1)
+"""A partition is the rows dated so in each tenant's own calendar; today's is there from midnight in Tokyo on. Tenants are
+rows and no second dimension: with date and tenant as keys, every backfill crawls."""
 
 CHUNK = 250
 """Tenants in one scheduled run. A run costs seconds to start whatever it does; a chunk bounds what one run can take

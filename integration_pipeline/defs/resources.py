@@ -76,6 +76,23 @@ class LineWorksResource(ProviderResource):
     system: ClassVar[System] = System("LINE_WORKS")
 
 
+class GoogleSheetsResource(dg.ConfigurableResource[None]):
+    """Google Sheets, where KPIs are published. Each tenant's spreadsheet and key come from the database."""
+
+    base_url: str | None = Field(
+        default=None, description="The API's base URL; unset: the environment's, else Google's."
+    )
+    token_url: str | None = Field(default=None, description="The token endpoint's URL, likewise.")
+    spreadsheets_at_once: int = Field(default=4, gt=0, description="How many spreadsheets one run writes at once.")
+
+    def environment(self) -> Mapping[str, str]:
+        """The URLs as the variables they stand for, to be checked like these."""
+        from integration_pipeline import pipeline  # noqa: PLC0415 - loads clients and driver
+
+        urls = ((pipeline.GOOGLE_TOKEN.variable, self.token_url), (pipeline.GOOGLE_SHEETS.variable, self.base_url))
+        return {variable: url for variable, url in urls if url is not None}
+
+
 class DatabaseResource(dg.ConfigurableResource[None]):
     """The pipeline's own PostgreSQL: by ``INTEGRATION_PIPELINE_DATABASE_URL``, else the embedded one."""
 
@@ -95,16 +112,17 @@ class DatabaseResource(dg.ConfigurableResource[None]):
             yield database
 
     @contextmanager
-    def open_pipeline(self, *providers: ProviderResource) -> Iterator["Pipeline"]:
-        """Everything a batch needs, with what the providers' resources say.
+    def open_pipeline(self, *resources: ProviderResource | GoogleSheetsResource) -> Iterator["Pipeline"]:
+        """Everything a batch or a publishing needs, with what the resources say.
 
         :raises dagster.Failure: wrong configuration, in one line.
         """
         from integration_pipeline import pipeline  # noqa: PLC0415 - loads clients and driver
 
         environment = dict(os.environ)
-        for provider in providers:
-            environment.update(provider.environment())
+        for resource in resources:
+            environment.update(resource.environment())
+        providers = [each for each in resources if isinstance(each, ProviderResource)]
         with _readable(), pipeline.open_pipeline(environment) as opened:
             opened.adjust = partial(_limited, providers)
             yield opened

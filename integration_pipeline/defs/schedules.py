@@ -10,6 +10,9 @@ from integration_pipeline.defs.partitions import TENANTS, chunks, range_tags
 MORNING = "integration_pipeline/morning"
 """The tag that all of a morning's runs share: its day in Tokyo."""
 
+CHUNK_OF = "integration_pipeline/chunk"
+"""The tag that says which of a morning's chunks a run is, and how many there are: ``2/5``."""
+
 
 @dg.schedule(
     job=sync_tenants,
@@ -24,5 +27,7 @@ def every_morning(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunReque
     if not keys:
         yield dg.SkipReason("no tenant has a connection yet")
     day = f"{context.scheduled_execution_time:%Y-%m-%d}"
-    for number, chunk in enumerate(chunks(keys)):
-        yield dg.RunRequest(run_key=f"{day}:{number}", tags={**range_tags(chunk), MORNING: day})
+    found = list(chunks(keys))
+    for number, chunk in enumerate(found):
+        tags = {**range_tags(chunk), MORNING: day, CHUNK_OF: f"{number + 1}/{len(found)}"}
+        yield dg.RunRequest(run_key=f"{day}:{number}", tags=tags)

@@ -71,4 +71,6 @@ def _rows(sheet: SeenSheet, header: Head) -> Mapping[dt.date, Sequence[int]]:
 
 
 def _said(value: object) -> str:
+    if isinstance(value, float | int):
+        return str(value).removesuffix(".0")
     return "nothing" if value is None else f"{value!r}"

@@ -1,0 +1,66 @@
+"""What the database says about tenants' days: database → KPIs of a day, what cannot be, what fell, what was left open.
+
+Loads the database's driver, so the definitions import this where it is used.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from integration_pipeline.defs.day_rendering import TenantDay
+from integration_pipeline.model import System
+from integration_pipeline.store.engine import Database
+from integration_pipeline.store.queries import sql
+
+
+class Ahead(NamedTuple):
+    """A tenant with KPIs of a day that has not begun there."""
+
+    tenant_id: str
+    time_zone: str
+    day: dt.date
+
+
+class Fallen(NamedTuple):
+    """A mapping coverage that fell, in per cent; without a system, the tenant's."""
+
+    tenant_id: str
+    system: str
+    day: dt.date
+    value: float
+    before: float
+
+
+def left_open(database: Database, tenant_ids: Sequence[str] | None) -> list[tuple[str, System]]:
+    """Connections with history rows that have no end."""
+    with database.operator() as cursor:
+        rows = cursor.execute(sql("standing/open"), {"tenant_ids": _wanted(tenant_ids)}).fetchall()
+    return [(tenant_id, System(system)) for tenant_id, system in rows]
+
+
+def kpis(database: Database, tenant_ids: Sequence[str] | None, first: dt.date, last: dt.date) -> list[TenantDay]:
+    """The tenants' days, those that are known."""
+    values = {"tenant_ids": _wanted(tenant_ids), "first": first, "last": last}
+    with database.operator() as cursor:
+        return [TenantDay(*row) for row in cursor.execute(sql("standing/kpis"), values)]
+
+
+def ahead(database: Database, now: dt.datetime) -> list[Ahead]:
+    with database.operator() as cursor:
+        return [Ahead(*row) for row in cursor.execute(sql("standing/future"), {"now": now})]
+
+
+def fallen(database: Database, now: dt.datetime, points: float) -> list[Fallen]:
+    """Coverages that fell by more than so many percentage points from one day to the next."""
+    with database.operator() as cursor:
+        return [Fallen(*row) for row in cursor.execute(sql("standing/fallen"), {"now": now, "points": points})]
+
+
+def with_spreadsheet(database: Database) -> list[str]:
+    """The tenants that are published."""
+    with database.operator() as cursor:
+        return [tenant_id for (tenant_id,) in cursor.execute("SELECT tenant_id FROM spreadsheets ORDER BY tenant_id")]
+
+
+def _wanted(tenant_ids: Sequence[str] | None) -> list[str] | None:
+    return None if tenant_ids is None else list(tenant_ids)

@@ -1,0 +1,95 @@
+"""What the checks of the days look at: database and spreadsheets → the rows that are not well, none where all is.
+
+Loads the clients and the database's driver, so the definitions import this where it is used.
+"""
+
+import datetime as dt
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+
+from integration_pipeline import kpi, report
+from integration_pipeline.defs import daily
+from integration_pipeline.errors import PipelineError
+from integration_pipeline.http.limiter import Pause
+from integration_pipeline.pipeline import GOOGLE_SHEETS, GOOGLE_TOKEN, Pipeline
+from integration_pipeline.publish import comparing
+from integration_pipeline.publish.google import Account, Google
+from integration_pipeline.publish.layout import Day, layouts
+from integration_pipeline.publish.publishing import DEADLINE_SECONDS
+from integration_pipeline.store import people, spreadsheets
+from integration_pipeline.store.people import Tenant
+from integration_pipeline.store.spreadsheets import Spreadsheet
+
+Row = tuple[object, ...]
+
+
+def not_run(pipeline: Pipeline) -> list[Row]:
+    """What was due on the newest day on which anything was synced, and did not run."""
+    found = report.read(pipeline.database, day=None, now=pipeline.now())
+    return [
+        (sync.tenant_id, sync.system, sync.sync_type, found.day) for sync in found.syncs if sync.state == report.NOT_RUN
+    ]
+
+
+def ahead(pipeline: Pipeline) -> list[Row]:
+    return [*daily.ahead(pipeline.database, pipeline.now())]
+
+
+def fallen(pipeline: Pipeline, points: float) -> list[Row]:
+    return [
+        (each.tenant_id, each.system or "all", each.day, f"{each.value:.1f}", f"{each.before:.1f}")
+        for each in daily.fallen(pipeline.database, pipeline.now(), points)
+    ]
+
+
+def unequal(pipeline: Pipeline, tenant_ids: Sequence[str], days: Sequence[dt.date]) -> list[Row]:
+    """Where the tenants' spreadsheets differ from the database on these days; one that was never published says nothing."""
+    tenants = {tenant.tenant_id: tenant for tenant in people.list_tenants(pipeline.database)}
+    accounts: dict[str, Account] = {}
+    found: list[Row] = []
+    for tenant_id in tenant_ids:
+        try:
+            found += [
+                (tenant_id, difference) for difference in _differences(pipeline, tenants[tenant_id], days, accounts)
+            ]
+        except PipelineError as error:
+            found.append((tenant_id, f"it cannot be read: {error}"))
+    return found
+
+
+def _differences(
+    pipeline: Pipeline, tenant: Tenant, days: Sequence[dt.date], accounts: dict[str, Account]
+) -> Iterator[str]:
+    spreadsheet = spreadsheets.read(pipeline.database, pipeline.keyring, tenant.tenant_id)
+    today = kpi.local_day(tenant, pipeline.now())
+    begun = [day for day in days or (today - dt.timedelta(days=1), today) if day <= today]
+    if not begun or not spreadsheet.titles:
+        return
+    known = kpi.values(pipeline.database, tenant.tenant_id, begun[0], begun[-1])
+    wanted = [Day(day, known.get(day, {})) for day in begun]
+    with closing(_google(pipeline, spreadsheet, accounts)) as google:
+        yield from comparing.differences(
+            google, spreadsheet.spreadsheet_id, layouts(tenant), spreadsheet.titles, wanted
+        )
+
+
+def _google(pipeline: Pipeline, spreadsheet: Spreadsheet, accounts: dict[str, Account]) -> Google:
+    """The way into a spreadsheet; those of one service account share its token and its limits."""
+    key = spreadsheet.key.get_secret_value()
+    if key not in accounts:
+        accounts[key] = Account(spreadsheet.key, pipeline.settings.url(GOOGLE_TOKEN), pipeline.clock)
+    stop = threading.Event()
+
+    def wait(seconds: float) -> None:
+        pipeline.wait_for(stop, seconds)
+
+    return Google(
+        accounts[key],
+        base_url=pipeline.settings.url(GOOGLE_SHEETS),
+        limiter=pipeline.limiter_of("google", accounts[key].email),
+        pause=Pause(wait),
+        deadline=pipeline.clock() + DEADLINE_SECONDS,
+        clock=pipeline.clock,
+        now=pipeline.now,
+    )
