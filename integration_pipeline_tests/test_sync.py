@@ -6,7 +6,7 @@ from typing import Any
 from integration_pipeline.errors import ProviderFault
 from integration_pipeline.model import Outcome, Status, SyncType
 from integration_pipeline.sandbox.world import build
-from integration_pipeline.sync import Walk
+from integration_pipeline.verdict import Walk
 from integration_pipeline_tests.builders import LINE_WORKS, SLACK, TEAMS
 from integration_pipeline_tests.nights import Nights, nights
 
