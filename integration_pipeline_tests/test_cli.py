@@ -17,7 +17,18 @@ from integration_pipeline.sandbox.server import Sandbox
 from integration_pipeline.settings import DATABASE_URL, HOME, KEYS
 from integration_pipeline.store.engine import Database
 
-HEAVY = ("dagster", "pandas", "sqlalchemy", "alembic", "rich", "httpx", "starlette", "psycopg", "cryptography")
+HEAVY = (
+    "dagster",
+    "pandas",
+    "sqlalchemy",
+    "alembic",
+    "rich",
+    "httpx",
+    "starlette",
+    "psycopg",
+    "cryptography",
+    "gspread",
+)
 PROGRAM = [sys.executable, "-m", "integration_pipeline"]
 ENDS_SECONDS = 6
 """Twice the three seconds that are promised: this machine may be busy."""

@@ -24,8 +24,8 @@ def serial(day: dt.date) -> int:
 def day_of(value: object) -> dt.date | None:
     """The date that a cell's value stands for, a serial number or its ISO text; None where it is none."""
     if isinstance(value, float | int) and not isinstance(value, bool):
-        whole = int(value) if math.isfinite(value) and 1 <= value <= serial(dt.date.max) else 0
-        return _DAY_ZERO + dt.timedelta(days=whole) if whole == value else None
+        is_day = 1 <= value <= serial(dt.date.max) and value == int(value)
+        return _DAY_ZERO + dt.timedelta(days=int(value)) if is_day else None
     try:
         return dt.date.fromisoformat(value.strip()) if isinstance(value, str) else None
     except ValueError:

@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -61,6 +61,27 @@ def read(database: Database, keyring: Keyring, tenant_id: str) -> Spreadsheet:
     if row is None:
         raise UsageError(f"{tenant_id} has no spreadsheet")
     return _opened(row, keyring)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a tenant's last publishing ended; the errors are null when all went well."""
+
+    tenant_id: str
+    spreadsheet_id: str
+    last_published_at: dt.datetime | None
+    last_failed_at: dt.datetime | None
+    last_error_type: str | None
+    last_error: str | None
+    last_remedy: str | None
+
+
+def standing(database: Database) -> list[Standing]:
+    """How publishing stands, by tenant, for reports: no key is needed."""
+    names = ", ".join(one.name for one in fields(Standing))
+    with database.operator() as cursor:
+        rows = cursor.execute(f"SELECT {names} FROM spreadsheets ORDER BY tenant_id".encode()).fetchall()
+    return [Standing(*row) for row in rows]
 
 
 def save_titles(database: Database, tenant_id: str, spreadsheet_id: str, titles: Mapping[int, str]) -> None:

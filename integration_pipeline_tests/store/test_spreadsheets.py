@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from dataclasses import astuple
 from functools import cache
 from typing import Any
 
@@ -166,9 +167,7 @@ def test_a_failure_is_kept_until_a_success(importer: Importer, database: Databas
     importer(entry(), entry("tenant-b", "sheet-b"))
 
     def how() -> list[tuple[Any, ...]]:
-        columns = "last_published_at, last_failed_at, last_error_type, last_error, last_remedy"
-        with database.operator() as cursor:
-            return cursor.execute(f"SELECT {columns} FROM spreadsheets ORDER BY tenant_id".encode()).fetchall()
+        return [astuple(one)[2:] for one in spreadsheets.standing(database)]
 
     spreadsheets.failed(database, "tenant-a", NOW, Forbidden("not shared", remedy="Share it."))
     assert how() == [(None, NOW, "AUTH_ERROR", "not shared", "Share it."), (None,) * 5]

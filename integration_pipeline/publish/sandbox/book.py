@@ -157,7 +157,8 @@ class Book:
     """How many updates took effect."""
 
     def sheet(self, title: str) -> Sheet:
-        return next(sheet for sheet in self.sheets if sheet.title == title)
+        found = {sheet.title: sheet for sheet in self.sheets}
+        return found[title]
 
     def find(self, sheet_id: int) -> Sheet | None:
         return next((sheet for sheet in self.sheets if sheet.sheet_id == sheet_id), None)

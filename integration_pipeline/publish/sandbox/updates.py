@@ -4,7 +4,7 @@ Each is checked and carried out on a copy, which becomes the spreadsheet when al
 """
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from integration_pipeline.publish.sandbox import masks
@@ -35,7 +35,7 @@ class Refusal(Exception):
     """Google's 400, in its words."""
 
 
-def apply(book: Book, requests: list[Request]) -> list[Reply]:
+def apply(book: Book, requests: Sequence[Request]) -> list[Reply]:
     """Carry out all of the requests or none.
 
     :raises Refusal: one of them cannot be carried out.

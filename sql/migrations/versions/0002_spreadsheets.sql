@@ -8,8 +8,8 @@ CREATE TABLE spreadsheets (
     -- Deferred, so that one file may have tenants change places.
     spreadsheet_id text NOT NULL UNIQUE DEFERRABLE INITIALLY DEFERRED CHECK (spreadsheet_id <> ''),
     service_account text NOT NULL,      -- sealed: the key file's JSON
-    -- What the sheets were called when they were last seen (sheet id -> title). People rename sheets, and a range can only
-    -- be asked for by its sheet's title. Empty = never seen.
+    -- What the sheets were called when they were last seen (sheet id -> title): people rename sheets, and a range can
+    -- only be asked for by its sheet's title. Empty = never seen.
     sheet_titles jsonb NOT NULL DEFAULT '{}',
     last_published_at timestamptz,      -- the last time that all went well
     last_failed_at timestamptz,         -- with what follows: how the last publishing went wrong; null when it did not
