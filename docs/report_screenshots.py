@@ -14,11 +14,12 @@ from pathlib import Path
 
 import browser
 from browser import Size
+from integration_pipeline.report.integration import TOKYO, Sync
 
-from integration_pipeline import batch, report, report_days, report_html
+from integration_pipeline import batch
 from integration_pipeline.commands.worlds import arrive, demo_environ
 from integration_pipeline.pipeline import open_pipeline
-from integration_pipeline.report import TOKYO, Sync
+from integration_pipeline.report import days, integration
 from integration_pipeline.sandbox.server import Sandbox
 from integration_pipeline.sandbox.world import demo
 from integration_pipeline.store.embedded import Embedded
@@ -50,11 +51,11 @@ def take(program: str, images: Path) -> list[Path]:
         folder = Path(name)
         with told(folder / "home") as database:
             now = dt.datetime.now(dt.UTC)
-            overview = report_days.read(database, report.read(database, day=None, now=now), now=now)
+            overview = days.read(database, integration.read(database, day=None, now=now), now=now)
         with browser.opened(program, folder / "profile") as tab:
             for picture, (lang, width) in PICTURES.items():
                 page = folder / f"{lang}.html"
-                page.write_text(report_html.as_html(overview, lang=lang), encoding="utf-8")
+                page.write_text(page.as_html(overview, lang=lang), encoding="utf-8")
                 size = tab.open(page, width)
                 if size.width > width:
                     raise RuntimeError(f"the report is {size.width} px wide on a screen of {width} px")
@@ -82,7 +83,7 @@ def told(home: Path) -> Iterator[Database]:
 def make_up(database: Database, *, now: dt.datetime) -> None:
     """Thirteen mornings of every sync of today, quiet ones mostly, and a today that is not everybody's first."""
     chance = random.Random(20261121)  # noqa: S311 - the same pictures every time
-    found = report.read(database, day=None, now=now)
+    found = integration.read(database, day=None, now=now)
     for sync in found.syncs:
         with database.transaction(sync.tenant_id) as cursor:
             for ago in range(1, DAYS + 1):

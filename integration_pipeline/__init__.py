@@ -4,21 +4,25 @@ The map, in the order in which a night goes::
 
     cli.py, commands/        what a person types                  definitions.py, defs/    the same through Dagster
     settings.py              the environment, read once
-    pipeline.py              settings, database, locks, keys, opened together
+    pipeline.py              settings, database, locks, keys and sessions, opened together
     batch.py                 every connection asked for, side by side
     sync.py                  the line, once for all: one connection, one sync type
         tokens.py, crypto.py     a valid token; secrets sealed and opened
         registry.py, provider.py which providers there are; what a provider is
-        providers/<vendor>/      auth (tokens), directory (what to ask), records (what the answers mean)
-        http/                    client (limit, send, classify, retry), limiter, retry, paging, hosts
+        providers/<vendor>/      auth (tokens), answers (errors), records, pages, directory (what to ask)
+        http/                    client (limit, send, classify, retry), limiter, retry, paging, listings, hosts
         diff.py                  what changed against what is stored
-        guard.py                 whether so much may go at once
+        guard.py, verdict.py     whether so much may go at once; what the walk came to
         store/staging.py         changes -> tables, one short transaction        sql/sync/
         store/holds.py           what the guard keeps back, until a person decides
         store/history.py         what happened
-    report.py                what a night came to, for people                    sql/report/
+    kpi.py                   the figures of a tenant's days                      sql/kpi/
+    publish/                 those figures into Google Sheets
+    report/                  the integration report and the weekly figures, for people         sql/report/
     store/                   engine, embedded server, locks, migrations          sql/migrations/
-                             tenants and people, connections, mappings, tables
-    sandbox/                 an imitation of the providers: server, worlds, faults; each vendor's is providers/<vendor>/sandbox.py
+                             tenants and people, connections, mappings, spreadsheets, tables
+    sandbox/                 an imitation of the providers: server, worlds, faults; each vendor's own part is
+                             providers/<vendor>/sandbox/, Google's is publish/sandbox/
     model.py, errors.py      the words; what can go wrong
+    text.py                  what may be printed to a terminal, and how wide it is
 """

@@ -9,9 +9,9 @@ from integration_pipeline import batch
 from integration_pipeline.batch import Refused, Request
 from integration_pipeline.commands.outcomes import Lines, as_json, summary
 from integration_pipeline.commands.output import emit, json_line, say
+from integration_pipeline.commands.progress import Display, display
 from integration_pipeline.model import Connection, Outcome, Status, SyncType
 from integration_pipeline.pipeline import Pipeline
-from integration_pipeline.progress import Display, display
 
 
 @dataclass(slots=True)

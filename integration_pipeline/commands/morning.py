@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from integration_pipeline import batch, report, report_days, report_html, settings
+from integration_pipeline import batch, settings
 from integration_pipeline.commands import batches, publications
 from integration_pipeline.commands.batches import Results
 from integration_pipeline.commands.output import emit, emit_all
@@ -19,6 +19,7 @@ from integration_pipeline.model import Status
 from integration_pipeline.pipeline import Pipeline, endpoints, open_pipeline
 from integration_pipeline.publish.publishing import Published, Request
 from integration_pipeline.publish.sandbox.routes import Shared
+from integration_pipeline.report import days, integration, page
 from integration_pipeline.sandbox.plan import SPREADSHEETS
 from integration_pipeline.sandbox.server import Sandbox
 from integration_pipeline.sandbox.world import World, demo
@@ -93,7 +94,7 @@ def _run(pipeline: Pipeline) -> Results:
 
 def _publish(pipeline: Pipeline, world: World) -> list[Published]:
     """Progress as an operator would import it, and a week published."""
-    today = pipeline.now().astimezone(report.TOKYO).date()
+    today = pipeline.now().astimezone(integration.TOKYO).date()
     week = [today - dt.timedelta(days=back) for back in reversed(range(7))]
     lines = [",".join(("tenant_id", "day", *PROGRESS)), *_progress(list(world.tenants), week)]
     kpis.import_progress(pipeline.database, kpi_files.parse_progress((f"{line}\n".encode() for line in lines), {}))
@@ -132,9 +133,9 @@ def _sheet(world: World) -> list[str]:
 def _report(pipeline: Pipeline, target: Path) -> list[str]:
     """The report as text, and as a file for people."""
     now = pipeline.now()
-    found = report.read(pipeline.database, day=None, now=now)
-    target.write_text(report_html.as_html(report_days.read(pipeline.database, found, now=now)), encoding="utf-8")
-    return [*report.as_text(found), "", f"The same for people, with plots: {target}"]
+    found = integration.read(pipeline.database, day=None, now=now)
+    target.write_text(page.as_html(days.read(pipeline.database, found, now=now)), encoding="utf-8")
+    return [*integration.as_text(found), "", f"The same for people, with plots: {target}"]
 
 
 def _unpublished(published: Sequence[Published]) -> Iterator[str]:

@@ -82,17 +82,17 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 def _day(arguments: argparse.Namespace, environ: Mapping[str, str], now: dt.datetime) -> list[str]:
-    from integration_pipeline import report, report_days, report_html
     from integration_pipeline.commands.opening import desk
+    from integration_pipeline.report import days, integration, page
 
     with desk(environ) as opened:
-        found = report.read(opened.database, day=arguments.day, now=now)
-        overview = report_days.read(opened.database, found, now=now) if arguments.format == "html" else None
-    if arguments.day is None and found.day != now.astimezone(report.TOKYO).date():
+        found = integration.read(opened.database, day=arguments.day, now=now)
+        overview = days.read(opened.database, found, now=now) if arguments.format == "html" else None
+    if arguments.day is None and found.day != now.astimezone(integration.TOKYO).date():
         say(f"nothing was synced today; this is {found.day}")
     if overview:
-        return report_html.as_html(overview, lang=arguments.lang).splitlines()
-    return report.as_markdown(found) if arguments.format == "markdown" else report.as_text(found)
+        return page.as_html(overview, lang=arguments.lang).splitlines()
+    return integration.as_markdown(found) if arguments.format == "markdown" else integration.as_text(found)
 
 
 def _week(arguments: argparse.Namespace, environ: Mapping[str, str], now: dt.datetime) -> list[str]:

@@ -49,11 +49,11 @@ class Sheet(NamedTuple):
     """How one tenant's publishing ended."""
 
     tenant_id: str
-    spreadsheet_id: str
     status: str
-    rows_written: int
-    google_calls: int
     message: str
+    rows_written: int = 0
+    google_calls: int = 0
+    spreadsheet_id: str = ""
 
 
 class Trouble(NamedTuple):
@@ -159,7 +159,7 @@ def sheets(found: Sequence[Sheet]) -> dict[str, dg.MetadataValue]:
     """What is kept with a day of ``google_sheets_kpis``: how the publishing that wrote it went."""
     # What did not go well first: a long table is cut.
     rows = sorted(found, key=lambda sheet: (not sheet.message, sheet.tenant_id))[:ROWS]
-    head = ["tenant", "spreadsheet", "status", "rows written", "Google calls", "message"]
+    head = ["tenant", "status", "message", "rows written", "Google calls", "spreadsheet"]
     return {
         "spreadsheets": rendering.records(head, rows),
         **rendering.numbers(

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 
-from integration_pipeline import kpi, report
+from integration_pipeline import kpi
 from integration_pipeline.defs import daily
 from integration_pipeline.errors import PipelineError
 from integration_pipeline.http.limiter import Pause
@@ -17,6 +17,7 @@ from integration_pipeline.publish import comparing
 from integration_pipeline.publish.google import Account, Google
 from integration_pipeline.publish.layout import Day, layouts
 from integration_pipeline.publish.publishing import DEADLINE_SECONDS
+from integration_pipeline.report import integration
 from integration_pipeline.store import people, spreadsheets
 from integration_pipeline.store.people import Tenant
 from integration_pipeline.store.spreadsheets import Spreadsheet
@@ -26,9 +27,11 @@ Row = tuple[object, ...]
 
 def not_run(pipeline: Pipeline) -> list[Row]:
     """What was due on the newest day on which anything was synced, and did not run."""
-    found = report.read(pipeline.database, day=None, now=pipeline.now())
+    found = integration.read(pipeline.database, day=None, now=pipeline.now())
     return [
-        (sync.tenant_id, sync.system, sync.sync_type, found.day) for sync in found.syncs if sync.state == report.NOT_RUN
+        (sync.tenant_id, sync.system, sync.sync_type, found.day)
+        for sync in found.syncs
+        if sync.state == integration.NOT_RUN
     ]
 
 

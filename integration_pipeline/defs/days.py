@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 import psycopg
 
-from integration_pipeline import kpi, report
+from integration_pipeline import kpi
 from integration_pipeline.defs import daily, day_checks, day_rendering, rendering
 from integration_pipeline.defs.day_rendering import HISTORY, KPIS, PLOTTED, SHEETS, Sheet, Trouble
 from integration_pipeline.errors import Busy, Kind, UsageError
@@ -20,6 +20,7 @@ from integration_pipeline.model import Connection, Status
 from integration_pipeline.pipeline import Pipeline
 from integration_pipeline.publish import publishing
 from integration_pipeline.publish.publishing import Published, Request
+from integration_pipeline.report import integration
 from integration_pipeline.store import history, people
 from integration_pipeline.store.people import Tenant
 from integration_pipeline.store.spreadsheets import Spreadsheet
@@ -46,7 +47,7 @@ class Work:
         """Close what killed processes left open, and say how each day went."""
         closed = self._close_interrupted()
         for day in self.days:
-            found = report.read(self.pipeline.database, day=day, now=self.pipeline.now())
+            found = integration.read(self.pipeline.database, day=day, now=self.pipeline.now())
             if self.chosen is not None:
                 found = replace(
                     found,
@@ -55,9 +56,9 @@ class Work:
                 )
             states = [sync.state for sync in found.syncs]
             numbers = {status.value.lower(): states.count(status) for status in Status}
-            numbers |= {"not_run": states.count(report.NOT_RUN), "running": states.count(report.RUNNING)}
+            numbers |= {"not_run": states.count(integration.NOT_RUN), "running": states.count(integration.RUNNING)}
             shown = {
-                "report": dg.MetadataValue.md(day_rendering.shortened(report.as_markdown(found))),
+                "report": dg.MetadataValue.md(day_rendering.shortened(integration.as_markdown(found))),
                 **rendering.numbers({**numbers, "interrupted_closed": closed}),
             }
             self._materialize(HISTORY, day, shown)

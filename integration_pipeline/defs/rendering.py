@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import dagster as dg
 
-from integration_pipeline import markdown
 from integration_pipeline.defs.lines import Coverage, Line
 from integration_pipeline.model import Status
+from integration_pipeline.report import markdown
 
 COUNTS = ("processed", "created", "updated", "deleted", "unchanged", "rejected")
 

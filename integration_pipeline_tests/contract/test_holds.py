@@ -7,9 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from integration_pipeline import registry, report
+from integration_pipeline import registry
 from integration_pipeline.errors import UsageError
 from integration_pipeline.model import Outcome, Status, SyncType
+from integration_pipeline.report import integration
 from integration_pipeline.sandbox.world import build
 from integration_pipeline.store import holds
 from integration_pipeline_tests.nights import Nights, nights
@@ -221,8 +222,8 @@ def test_a_rejected_hold_is_decided_and_the_next_sync_holds_anew(night: Nights, 
 def test_what_waits_stands_in_the_report_until_it_is_decided(night: Nights, system: str) -> None:
     lost = lose(night, system)
     users(night)
-    (waiting,) = report.read(night.pipeline.database, day=None, now=now()).holds
+    (waiting,) = integration.read(night.pipeline.database, day=None, now=now()).holds
     assert (waiting.held, waiting.system_type, waiting.status) == (len(lost), system, "WAITING")
     assert "would be deactivated" in waiting.reasons[0]
     approve(night)
-    assert report.read(night.pipeline.database, day=None, now=now()).holds == []
+    assert integration.read(night.pipeline.database, day=None, now=now()).holds == []

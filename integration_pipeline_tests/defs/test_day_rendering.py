@@ -64,8 +64,8 @@ def test_a_long_report_keeps_the_beginning_of_every_section() -> None:
 
 
 def test_what_went_wrong_stands_first_and_all_are_counted() -> None:
-    sheets = [Sheet(f"t{number:03}", "id", "SUCCESS", 2, 2, "") for number in range(150)]
-    sheets.append(Sheet("zzz", "id", "FAILED", 0, 1, "AUTH_ERROR: no"))
+    sheets = [Sheet(f"t{number:03}", "SUCCESS", "", 2, 2, "id") for number in range(150)]
+    sheets.append(Sheet("zzz", "FAILED", "AUTH_ERROR: no", 0, 1, "id"))
     shown = day_rendering.sheets(sheets)
     assert cells(shown["spreadsheets"])[0][0] == "zzz"
     assert len(cells(shown["spreadsheets"])) == ROWS

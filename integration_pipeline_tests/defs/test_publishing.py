@@ -6,12 +6,12 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 from dagster._core.storage.partition_status_cache import build_failed_and_in_progress_partition_subset
+from integration_pipeline.report.integration import TOKYO
 
 from integration_pipeline.definitions import defs
 from integration_pipeline.defs.partitions import DAYS, range_tags
 from integration_pipeline.defs.publishing import publish_days
 from integration_pipeline.publish.sandbox.routes import Shared
-from integration_pipeline.report import TOKYO
 from integration_pipeline.store import kpis, spreadsheet_files
 from integration_pipeline_tests import builders
 from integration_pipeline_tests.defs.conftest import BAD, GOOD, Stage, failure, named

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from integration_pipeline import phrases
+from integration_pipeline.report import phrases
 
 JA, EN = "ja", "en"
 CATALOGUE: Mapping[str, Mapping[str, str]] = {JA: phrases.JA, EN: phrases.EN}

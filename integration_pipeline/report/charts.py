@@ -4,13 +4,13 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from integration_pipeline.markup import Content, Markup, tag
 from integration_pipeline.model import Status
-from integration_pipeline.plots import Layer, Share, Slot, shares, stacked, strip, swatch
-from integration_pipeline.report import NOT_RUN, RUNNING
-from integration_pipeline.report_days import Day, Overview, pooled, systems
-from integration_pipeline.report_details import AMBER, BLUE, GREY, RED, VIOLET, points, title
-from integration_pipeline.words import Words
+from integration_pipeline.report.days import Day, Overview, pooled, systems
+from integration_pipeline.report.details import AMBER, BLUE, GREY, RED, VIOLET, points, title
+from integration_pipeline.report.integration import NOT_RUN, RUNNING
+from integration_pipeline.report.markup import Content, Markup, tag
+from integration_pipeline.report.plots import Layer, Share, Slot, shares, stacked, strip, swatch
+from integration_pipeline.report.words import Words
 
 _STATES = {Status.SUCCESS: BLUE, Status.PARTIAL: AMBER, Status.FAILED: RED, RUNNING: VIOLET, NOT_RUN: GREY}
 _SHARES = {"mapped": BLUE, "unmatched": GREY, "ambiguous": AMBER, "of_leavers": VIOLET}

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from integration_pipeline import markdown
-from integration_pipeline.markdown import escaped
 from integration_pipeline.model import Status, SyncType, System
+from integration_pipeline.report import markdown
+from integration_pipeline.report.markdown import escaped
 from integration_pipeline.store import holds, locks
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.holds import Hold

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from integration_pipeline.report.integration import Coverage, Report, Sync
 
-from integration_pipeline import report_html
-from integration_pipeline.report import Coverage, Report, Sync
-from integration_pipeline.report_days import Connected, Day, Known, Moved, Overview
-from integration_pipeline.report_html import as_html
+from integration_pipeline.report import page
+from integration_pipeline.report.days import Connected, Day, Known, Moved, Overview
+from integration_pipeline.report.page import as_html
 from integration_pipeline_tests.pages import parsed, words_of
-from integration_pipeline_tests.test_report import DAY, FAILED, HOLD, SIX, sync
+from integration_pipeline_tests.report.test_integration import DAY, FAILED, HOLD, SIX, sync
 
 COVERAGE = Coverage("sakura", "SLACK", 200, 150, 30, 15, 5)
 MOVED = Moved(runs=2, created=1200, updated=3, deleted=1, api_calls=4000, seconds=200.0)
@@ -229,7 +229,7 @@ def test_what_did_not_run_or_is_under_way_is_in_the_plot() -> None:
 
 def test_no_width_is_one_that_a_phone_has_not() -> None:
     text = as_html(overview(FULL), lang="ja")
-    css = (Path(report_html.__file__).parent / "report.css").read_text(encoding="utf-8")
+    css = (Path(page.__file__).parent / "report.css").read_text(encoding="utf-8")
     widths = [
         *re.findall(r'(?<!stroke-)width="([\d.]+)"', text),
         *re.findall(r"(?<![-\w(])(?:min-)?width: ?([\d.]+)px", css),

@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from integration_pipeline.markup import Content, Markup, tag
 from integration_pipeline.model import Status
-from integration_pipeline.report import NOT_RUN, RUNNING, TOKYO, attention
-from integration_pipeline.report_days import Overview, pooled, total
-from integration_pipeline.report_details import changes, details, points, quarantine, signs, troubles
-from integration_pipeline.report_plots import plots
-from integration_pipeline.words import Words, language
+from integration_pipeline.report.charts import plots
+from integration_pipeline.report.days import Overview, pooled, total
+from integration_pipeline.report.details import changes, details, points, quarantine, signs, troubles
+from integration_pipeline.report.integration import NOT_RUN, RUNNING, TOKYO, attention
+from integration_pipeline.report.markup import Content, Markup, tag
+from integration_pipeline.report.words import Words, language
 
 _NAMED = 8
 """How many tenants the headline names."""

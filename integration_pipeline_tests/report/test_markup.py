@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_pipeline.markup import Markup, markup, tag
+from integration_pipeline.report.markup import Markup, markup, tag
 from integration_pipeline.text import clean
 from integration_pipeline_tests.pages import parsed
 

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import compress
 
 from integration_pipeline import registry
-from integration_pipeline.markup import Content, Markup, tag
 from integration_pipeline.model import Status, SyncType, System
-from integration_pipeline.plots import RULE
-from integration_pipeline.report import NOT_RUN, RUNNING, TOKYO, WARNING, Attention, attention
-from integration_pipeline.report_days import Connected, Known, Moved, Overview, total
+from integration_pipeline.report.days import Connected, Known, Moved, Overview, total
+from integration_pipeline.report.integration import NOT_RUN, RUNNING, TOKYO, WARNING, Attention, attention
+from integration_pipeline.report.markup import Content, Markup, tag
+from integration_pipeline.report.plots import RULE
+from integration_pipeline.report.words import JA, Words
 from integration_pipeline.store.holds import Hold
-from integration_pipeline.words import JA, Words
 
 BLUE, AMBER, RED, VIOLET, GREY = "#3b74b8", "#f0b429", "#8f1d14", "#7d5ba6", "#aab3bf"
 """Apart from one another in lightness too, so that they stay apart for colour-blind eyes and on grey paper."""

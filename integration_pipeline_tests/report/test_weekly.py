@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_pipeline import kpi, weekly, weekly_report
+from integration_pipeline import kpi
+from integration_pipeline.report import weekly, weekly_text
+from integration_pipeline.report.weekly import Figure, Week
 from integration_pipeline.store import kpis
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.people import Tenant
-from integration_pipeline.weekly import Figure, Week
 from integration_pipeline_tests import builders
 
 LAST = dt.date(2026, 11, 21)
@@ -71,10 +72,10 @@ def test_days_that_are_not_known_are_left_out_and_said(tenant: Database) -> None
     week = weekly.read(tenant, TENANT, LAST)
     assert figure(week).average == 20
     assert figure(week).trend == pytest.approx(60 / (56 / 3))
-    shown = weekly_report.as_json(week)["kpis"]
+    shown = weekly_text.as_json(week)["kpis"]
     assert shown["overall_progress"]["days_known"] == 3
     assert shown["overall_progress"]["days_unknown"] == [f"2026-11-{number}" for number in (16, 18, 19, 20)]
-    text = "\n".join(weekly_report.as_text(week))
+    text = "\n".join(weekly_text.as_text(week))
     assert "全体進捗: 2026-11-16, 2026-11-18, 2026-11-19, 2026-11-20" in text
     assert "タスク完了率" in text.rsplit("全日", 1)[0].splitlines()[-1]
 
@@ -91,7 +92,7 @@ def test_a_zero_is_a_value_and_not_an_unknown(tenant: Database) -> None:
     week = weekly.read(tenant, ENGLISH, LAST)
     assert figure(week, "blockers_count").average == 0
     assert week.total("blockers_count") == (0, None)
-    lines = weekly_report.as_text(week)
+    lines = weekly_text.as_text(week)
     assert "Total blockers: 0; the week before: unknown" in lines
     assert next(line for line in lines if line.startswith("Blockers Count")).split()[2:] == [
         "0.0", "0.0", "→", "0.00", "–", "–", "7/7",
@@ -102,7 +103,7 @@ def test_blockers_are_summed_over_the_days_known(tenant: Database) -> None:
     store(tenant, progress([1, 1, 1, 1, 1, 1, 1, 4, None, 2, 0, 0, 3, 5], key="blockers_count"))
     week = weekly.read(tenant, TENANT, LAST)
     assert week.total("blockers_count") == (14, 7)
-    assert "ブロッカー合計: 14（前週: 7）" in weekly_report.as_text(week)
+    assert "ブロッカー合計: 14（前週: 7）" in weekly_text.as_text(week)
 
 
 def test_the_latest_values_beyond_their_thresholds_are_said_the_gravest_first(tenant: Database) -> None:
@@ -116,15 +117,15 @@ def test_the_latest_values_beyond_their_thresholds_are_said_the_gravest_first(te
         ("overall_progress", day(20), 79.5),
         ("blockers_count", LAST, 4.0),
     ]
-    lines = weekly_report.as_text(week)
+    lines = weekly_text.as_text(week)
     assert "🚨 Below the goal: Overall Progress (%) 79.5 on 2026-11-20" in lines
     assert kpi.all_well_in("en") not in lines
 
 
 def test_all_is_well_only_where_something_is_known(tenant: Database) -> None:
-    assert kpi.all_well_in("ja") not in weekly_report.as_text(weekly.read(tenant, TENANT, LAST))
+    assert kpi.all_well_in("ja") not in weekly_text.as_text(weekly.read(tenant, TENANT, LAST))
     store(tenant, progress([80.0]))
-    assert kpi.all_well_in("ja") in weekly_report.as_text(weekly.read(tenant, TENANT, LAST))
+    assert kpi.all_well_in("ja") in weekly_text.as_text(weekly.read(tenant, TENANT, LAST))
 
 
 def test_the_pipeline_s_own_kpis_that_are_a_tenant_s_stand_in_its_week(tenant: Database) -> None:
@@ -137,16 +138,16 @@ def test_the_pipeline_s_own_kpis_that_are_a_tenant_s_stand_in_its_week(tenant: D
 
 def test_a_name_is_text_in_markdown(tenant: Database) -> None:
     store(tenant, progress([50.0, 60.0]))
-    lines = weekly_report.as_markdown(weekly.read(tenant, TENANT, LAST))
+    lines = weekly_text.as_markdown(weekly.read(tenant, TENANT, LAST))
     assert lines[0] == "# 週次レポート: 株式会社 \\*山田\\* (tenant-a), 2026-11-15 – 2026-11-21"
     assert "| 全体進捗 (%) | 55.0 | 60.0 | ↗ +10.00 | – | – | 2/7 |" in lines
-    english = weekly_report.as_markdown(weekly.read(tenant, ENGLISH, LAST))
+    english = weekly_text.as_markdown(weekly.read(tenant, ENGLISH, LAST))
     assert english[0] == "# Weekly figures: A \\| B (tenant-a), 2026-11-15 – 2026-11-21"
 
 
 def test_json_has_whole_numbers_and_null_for_unknown(tenant: Database) -> None:
     store(tenant, progress([70.0, None, 71.0]))
-    found = json.loads(json.dumps(weekly_report.as_json(weekly.read(tenant, ENGLISH, LAST))))
+    found = json.loads(json.dumps(weekly_text.as_json(weekly.read(tenant, ENGLISH, LAST))))
     assert (found["tenant_id"], found["from"], found["to"]) == ("tenant-a", "2026-11-15", "2026-11-21")
     assert (found["total_blockers"], found["total_blockers_before"]) == (None, None)
     assert found["alerts"] == [
@@ -178,7 +179,7 @@ def test_json_has_whole_numbers_and_null_for_unknown(tenant: Database) -> None:
     ],
 )
 def test_a_trend_that_rounds_to_nothing_is_level(rise: float | None, shown: str) -> None:
-    assert weekly_report.trend(rise) == shown
+    assert weekly_text.trend(rise) == shown
 
 
 @given(st.dictionaries(st.integers(0, 400), st.floats(-1e6, 1e6), min_size=2, max_size=30))

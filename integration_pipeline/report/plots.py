@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from integration_pipeline.markup import Markup, tag
+from integration_pipeline.report.markup import Markup, tag
 
 INK, FAINT, RULE = "#1b2330", "#5b6675", "#d9dee5"
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from integration_pipeline.markup import Markup
-from integration_pipeline.plots import Layer, Share, Slot, nice, shares, stacked, strip
+from integration_pipeline.report.markup import Markup
+from integration_pipeline.report.plots import Layer, Share, Slot, nice, shares, stacked, strip
 from integration_pipeline_tests.pages import parsed
 
 SLOTS = [Slot("30", "11月", "11/30"), Slot("1", "12月", "12/1"), Slot("2", "", "12/2")]

@@ -5,10 +5,10 @@ import re
 import string
 
 import pytest
+from integration_pipeline.report.integration import NOT_RUN, WARNING
 
 from integration_pipeline.errors import Kind
-from integration_pipeline.report import NOT_RUN, WARNING
-from integration_pipeline.words import CATALOGUE, EN, JA, Words, language
+from integration_pipeline.report.words import CATALOGUE, EN, JA, Words, language
 
 
 def places(text: str) -> set[str]:

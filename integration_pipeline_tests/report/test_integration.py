@@ -6,10 +6,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from integration_pipeline.report.integration import Coverage, Report, Sync, as_markdown, as_text, attention, read
 
 from integration_pipeline.crypto import Keyring
 from integration_pipeline.model import System
-from integration_pipeline.report import Coverage, Report, Sync, as_markdown, as_text, attention, read
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.holds import Hold
 from integration_pipeline.store.locks import Locks

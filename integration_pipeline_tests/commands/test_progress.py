@@ -5,10 +5,10 @@ import io
 
 from rich.console import Console
 
-from integration_pipeline.bars import LINES, Bars, live
 from integration_pipeline.batch import Read, Refused, Started, Waiting
+from integration_pipeline.commands.bars import LINES, Bars, live
+from integration_pipeline.commands.progress import Quiet, display
 from integration_pipeline.model import Connection, Counts, Outcome, Status, SyncType, System
-from integration_pipeline.progress import Quiet, display
 from integration_pipeline_tests.builders import SLACK, connection
 
 MOMENT = dt.datetime(2026, 11, 21, 21, 0, tzinfo=dt.UTC)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from integration_pipeline import registry
-from integration_pipeline.report import NOT_RUN, RUNNING, TOKYO, Coverage, Report, Sync
+from integration_pipeline.report.integration import NOT_RUN, RUNNING, TOKYO, Coverage, Report, Sync
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.queries import sql
 

@@ -4,11 +4,12 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from integration_pipeline import kpi, markdown, weekly
+from integration_pipeline import kpi
 from integration_pipeline.kpi import Column
-from integration_pipeline.markdown import escaped
+from integration_pipeline.report import markdown, weekly
+from integration_pipeline.report.markdown import escaped
+from integration_pipeline.report.weekly import Figure, Week
 from integration_pipeline.text import clean, table
-from integration_pipeline.weekly import Figure, Week
 
 TREND_DECIMALS = 2
 

@@ -55,7 +55,7 @@ def display(
     if not (sys.stderr.isatty() if is_watched is None else is_watched):
         yield Quiet(write)
         return
-    from integration_pipeline.bars import Bars, live  # noqa: PLC0415 - nobody pays for rich who does not watch
+    from integration_pipeline.commands.bars import Bars, live  # noqa: PLC0415 - nobody pays for rich who does not watch
 
     with live() as progress:
         yield Bars(progress, work, write)

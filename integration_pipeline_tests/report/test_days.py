@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from integration_pipeline import report, report_days
 from integration_pipeline.crypto import Keyring
-from integration_pipeline.report_days import Day, Known, Moved, Overview, pooled, total
+from integration_pipeline.report import days, integration
+from integration_pipeline.report.days import Day, Known, Moved, Overview, pooled, total
 from integration_pipeline.store.engine import Database
 from integration_pipeline_tests import builders
-from integration_pipeline_tests.test_report import DAY, SIX, add_row
+from integration_pipeline_tests.report.test_integration import DAY, SIX, add_row
 
 MIDNIGHT = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)
 """The beginning of that day, in Tokyo."""
@@ -28,7 +28,7 @@ def stored(database: Database, keyring: Keyring) -> Database:
 
 
 def read(database: Database, *, now: dt.datetime = SIX) -> Overview:
-    return report_days.read(database, report.read(database, day=DAY, now=now), now=now)
+    return days.read(database, integration.read(database, day=DAY, now=now), now=now)
 
 
 def add_account(database: Database, name: str, *, is_mapped: bool) -> None:
@@ -138,8 +138,8 @@ def test_coverage_that_nobody_stored_is_unknown(stored: Database) -> None:
 def test_coverage_of_several_is_weighed_and_only_of_those_known_on_both_days(stored: Database) -> None:
     (one,) = read(stored).connections
 
-    def known(now: Known | None, before: Known | None) -> report_days.Connected:
-        return report_days.Connected("t", "SLACK", {}, {}, {}, None, now, before)
+    def known(now: Known | None, before: Known | None) -> days.Connected:
+        return days.Connected("t", "SLACK", {}, {}, {}, None, now, before)
 
     both = [known(Known(1.0, 30), Known(0.5, 10)), known(Known(0.5, 10), Known(1.0, 30)), one]
     assert pooled([*both, known(Known(0.0, 1000), None)]) == (Known(0.875, 40), Known(0.875, 40))
