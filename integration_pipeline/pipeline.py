@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from integration_pipeline import registry, settings
 from integration_pipeline.crypto import Keyring
+from integration_pipeline.errors import UsageError
 from integration_pipeline.http.client import Client
 from integration_pipeline.http.limiter import Limiter, Slot
 from integration_pipeline.model import Connection, Token
@@ -187,4 +188,7 @@ def base_url(connection: Connection, configured: Settings) -> str:
     provider = registry.provider(connection.system)
     if connection.api_endpoint is None:
         return configured.url(provider.api)
-    return settings.check_api_endpoint(connection.api_endpoint, provider.api, configured)
+    try:
+        return settings.check_api_endpoint(connection.api_endpoint, provider.api, configured)
+    except UsageError as error:
+        raise UsageError(f"{connection}: {error}") from None

@@ -185,7 +185,9 @@ def test_an_endpoint_that_is_allowed_no_more_stops_the_batch(
     file.write_text(json.dumps([slack(api_endpoint="https://proxy.example/api/")]))
     assert command("connections", "import", str(file), **{ALLOWED_HOSTS: "proxy.example"}).code == 0
     before = dump(database)
-    assert "proxy.example" in command("sync").one_line
+    line = command("sync").one_line
+    assert "proxy.example" in line
+    assert "tenant-a SLACK" in line
     assert dump(database) == before
 
 
