@@ -16,6 +16,10 @@ def probe(pipeline: Pipeline, tenant_id: str, system: System) -> Probe:
     :raises ProviderError: it does not work.
     """
     connection = connections.read(pipeline.database, pipeline.keyring, tenant_id, system)
-    with open_session(pipeline, connection, Manner(wait=time.sleep)) as (session, tokens, _):
+    request = registry.provider(system).token_request(connection, pipeline.now())
+    # A token that still lives proves nothing of a secret given since. A refresh token is spent by asking: left alone.
+    is_asked_anew = request is not None and not request.uses_refresh_token
+    manner = Manner(wait=time.sleep, force_refresh=is_asked_anew)
+    with open_session(pipeline, connection, manner) as (session, tokens, _):
         tokens(None)
         return registry.provider(system).probe(session)

@@ -72,6 +72,20 @@ def test_a_connection_is_tested(online: Command, sandbox: Sandbox) -> None:
     assert "what to do" in broken.err
 
 
+def test_a_wrong_secret_is_told_while_an_older_token_lives(online: Command, tmp_path: Path) -> None:
+    assert online("sync", "--system-type", "LINE_WORKS", "--sync-type", "users").code == 0
+    assert online("sync", "--system-type", "TEAMS", "--sync-type", "users").code == 0
+    entries = json.loads((tmp_path / "world" / "connections.json").read_text())
+    file = tmp_path / "renewed.json"
+    for system in ("TEAMS", "LINE_WORKS"):
+        (entry,) = (entry for entry in entries if (entry["tenant_id"], entry["system_type"]) == ("tenant-0001", system))
+        file.write_text(json.dumps([{**entry, "client_secret": "mistyped"}]))
+        assert online("connections", "import", str(file)).code == 0
+        result = online("connections", "test", "--tenant-id", "tenant-0001", "--system-type", system)
+        assert result.code == 1, result
+        assert "AUTH_ERROR" in result.out
+
+
 def test_a_missing_permission_is_named(run: Command, environ: Mapping[str, str], tmp_path: Path) -> None:
     world = worlds.build(users=3, systems=["SLACK"], missing_scopes=("users:read.email",))
     write_files(world, tmp_path)
