@@ -33,7 +33,7 @@ OTHER_KEY = base64.b64encode(bytes(32)).decode()
         (("sync", "--output", "xml"), "'xml' is none of text, json"),
         (("mappings", "link", "--tenant-id", "tenant-a"), "--system-type"),
         (("report", "--day", "2026-02-30"), "'2026-02-30' is no day"),
-        (("report", "--format", "html"), "'html' is none of text, markdown"),
+        (("report", "--format", "pdf"), "'pdf' is none of text, markdown"),
         (("report", "--out", "/nowhere/report.txt"), "/nowhere"),
         (("tenants", "import", "/nowhere/tenants.csv"), "/nowhere/tenants.csv cannot be read: No such file"),
         (("tenants", "import", "/"), "/ cannot be read: Is a directory"),
