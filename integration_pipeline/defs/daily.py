@@ -4,7 +4,7 @@ Loads the database's driver, so the definitions import this where it is used.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from integration_pipeline.defs.day_rendering import TenantDay
@@ -17,7 +17,7 @@ class Ahead(NamedTuple):
     """A tenant with KPIs of a day that has not begun there."""
 
     tenant_id: str
-    time_zone: str
+    today: dt.date
     day: dt.date
 
 
@@ -45,21 +45,27 @@ def kpis(database: Database, tenant_ids: Sequence[str] | None, first: dt.date, l
         return [TenantDay(*row) for row in cursor.execute(sql("standing/kpis"), values)]
 
 
-def ahead(database: Database, now: dt.datetime) -> list[Ahead]:
+def ahead(database: Database, todays: Mapping[str, dt.date]) -> list[Ahead]:
+    """:param todays: tenant → what day it is there."""
     with database.operator() as cursor:
-        return [Ahead(*row) for row in cursor.execute(sql("standing/future"), {"now": now})]
+        return [Ahead(*row) for row in cursor.execute(sql("standing/future"), _arrays(todays))]
 
 
-def fallen(database: Database, now: dt.datetime, points: float) -> list[Fallen]:
+def fallen(database: Database, todays: Mapping[str, dt.date], points: float) -> list[Fallen]:
     """Coverages that fell by more than so many percentage points from one day to the next."""
     with database.operator() as cursor:
-        return [Fallen(*row) for row in cursor.execute(sql("standing/fallen"), {"now": now, "points": points})]
+        values = {**_arrays(todays), "points": points}
+        return [Fallen(*row) for row in cursor.execute(sql("standing/fallen"), values)]
 
 
 def with_spreadsheet(database: Database) -> list[str]:
     """The tenants that are published."""
     with database.operator() as cursor:
         return [tenant_id for (tenant_id,) in cursor.execute("SELECT tenant_id FROM spreadsheets ORDER BY tenant_id")]
+
+
+def _arrays(todays: Mapping[str, dt.date]) -> dict[str, object]:
+    return {"tenant_ids": list(todays), "todays": list(todays.values())}
 
 
 def _wanted(tenant_ids: Sequence[str] | None) -> list[str] | None:

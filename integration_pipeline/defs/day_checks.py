@@ -49,7 +49,7 @@ def results(
 
     heads: Mapping[str, tuple[Sequence[str], Callable[[], Rows]]] = {
         DUE: (("tenant", "system", "type", "day"), partial(day_standing.not_run, pipeline)),
-        AHEAD: (("tenant", "time zone", "day"), partial(day_standing.ahead, pipeline)),
+        AHEAD: (("tenant", "its today", "day"), partial(day_standing.ahead, pipeline)),
         FALLEN: (("tenant", "system", "day", "coverage %", "before %"), partial(day_standing.fallen, pipeline, POINTS)),
         EQUAL: (("tenant", "difference"), partial(day_standing.unequal, pipeline, published, days)),
     }

@@ -13,7 +13,7 @@ import dagster as dg
 import psycopg
 
 from integration_pipeline import kpi
-from integration_pipeline.defs import daily, day_checks, day_rendering, rendering
+from integration_pipeline.defs import daily, day_checks, day_rendering, day_standing, rendering
 from integration_pipeline.defs.day_rendering import HISTORY, KPIS, PLOTTED, SHEETS, Sheet, Trouble
 from integration_pipeline.errors import Busy, Kind, UsageError
 from integration_pipeline.model import Connection, Status
@@ -32,13 +32,15 @@ CONFIGURATION = "CONFIGURATION"
 class Work:
     """A run's days and tenants, and what went wrong so far.
 
-    :param tenants: of these tenants; ``chosen`` says whether they were named.
+    :param tenants: those that are worked on; ``chosen`` says whether they were named.
+    :param todays: tenant → what day it is there.
     """
 
     pipeline: Pipeline
     context: dg.OpExecutionContext
     days: Sequence[dt.date]
     tenants: Sequence[Tenant]
+    todays: Mapping[str, dt.date]
     chosen: tuple[str, ...] | None
     troubles: list[Trouble] = field(default_factory=list)
     unpublished: set[str] = field(default_factory=set)
@@ -78,8 +80,8 @@ class Work:
 
     def refresh(self) -> None:
         """Compute the days' KPIs."""
-        failed = [trouble for tenant in self.tenants if (trouble := self._refreshed(tenant)) is not None]
-        self.troubles += failed
+        self.troubles += [trouble for tenant in self.tenants if (trouble := self._refreshed(tenant)) is not None]
+        failed = [trouble for trouble in self.troubles if trouble.asset == KPIS]
         first, last = self.days[0] - dt.timedelta(days=PLOTTED - 1), self.days[-1]
         rows = daily.kpis(self.pipeline.database, self.chosen, first, last)
         for day in self.days:
@@ -98,18 +100,18 @@ class Work:
 
     def publish(self, *, at_once: int) -> None:
         """Write the days, each spreadsheet at once, and say how it went."""
-        today = max((kpi.local_day(tenant, self.pipeline.now()) for tenant in self.tenants), default=self.days[0])
+        wanted = self.chosen or daily.with_spreadsheet(self.pipeline.database)
+        tenant_ids = tuple(tenant_id for tenant_id in wanted if tenant_id in self.todays)
         # A day that has begun nowhere yet is no mistake: it is written when it has.
-        last = min(self.days[-1], today)
-        request = Request(tenant_ids=self.chosen, first=min(self.days[0], last), last=last)
+        last = min(self.days[-1], max((self.todays[tenant_id] for tenant_id in tenant_ids), default=self.days[-1]))
+        request = Request(tenant_ids=tenant_ids, first=min(self.days[0], last), last=last)
         pairs, broken = self._select(request)
         found = list(broken)
         with closing(publishing.run(self.pipeline, request, pairs, concurrency=at_once)) as results:
             found += [self._noted(result) for result in results]
-        failed = [sheet for sheet in found if sheet.status == Status.FAILED]
-        self.unpublished = {sheet.tenant_id for sheet in failed}
+        self.unpublished = {sheet.tenant_id for sheet in found if sheet.status == Status.FAILED}
         for day in self.days:
-            self._say(SHEETS, day, day_rendering.sheets(found), is_good=not failed)
+            self._say(SHEETS, day, day_rendering.sheets(found), is_good=not self.unpublished)
 
     def _select(self, request: Request) -> tuple[list[tuple[Tenant, Spreadsheet]], list[Sheet]]:
         """The spreadsheets of a request, and those that cannot be used as they are stored: these must not stop the others."""
@@ -118,7 +120,7 @@ class Work:
         except UsageError:
             pairs: list[tuple[Tenant, Spreadsheet]] = []
             broken: list[Sheet] = []
-        for tenant_id in request.tenant_ids or daily.with_spreadsheet(self.pipeline.database):
+        for tenant_id in request.tenant_ids or ():
             try:
                 pairs += publishing.select(
                     self.pipeline, replace(request, tenant_ids=(tenant_id,), first=None, last=None)
@@ -149,7 +151,7 @@ class Work:
     def checks(self, chosen: Collection[dg.AssetCheckKey]) -> Iterator[dg.AssetCheckResult]:
         """How the checks chosen stand, after all that was done."""
         tenant_ids = self.chosen or daily.with_spreadsheet(self.pipeline.database)
-        published = [tenant_id for tenant_id in tenant_ids if tenant_id not in self.unpublished]
+        published = [each for each in tenant_ids if each in self.todays and each not in self.unpublished]
         yield from day_checks.results(self.pipeline, chosen, published, self.days)
 
     def conclude(self) -> None:
@@ -162,7 +164,7 @@ class Work:
             return
         tenants = {trouble.tenant_id for trouble in self.troubles}
         raise dg.Failure(
-            description=f"{len(tenants)} of {len(self.tenants)} tenants failed:\n{day_rendering.reasons(self.troubles)}",
+            description=f"{len(tenants)} of {len({*self.todays, *tenants})} tenants failed:\n{day_rendering.reasons(self.troubles)}",
             metadata=day_rendering.failure(self.troubles),
             allow_retries=False,
         )
@@ -190,12 +192,27 @@ def begin(
     if unknown:
         raise dg.Failure(f"tenant_ids: there is no tenant {unknown[0]}", allow_retries=False)
     chosen = tuple(dict.fromkeys(tenant_ids)) or None
+    tenants = [known[tenant_id] for tenant_id in chosen or sorted(known)]
+    todays = day_standing.todays(tenants, pipeline.now())
+    lost = [
+        Trouble(
+            tenant.tenant_id,
+            KPIS,
+            CONFIGURATION,
+            f"there is no time zone {tenant.time_zone!r}, so nobody knows its days",
+            "Give the tenant one of the IANA time zones, such as Asia/Tokyo.",
+        )
+        for tenant in tenants
+        if tenant.tenant_id not in todays
+    ]
     return Work(
         pipeline=pipeline,
         context=context,
         days=[dt.date.fromisoformat(key) for key in sorted(partitions)],
-        tenants=[known[tenant_id] for tenant_id in chosen or sorted(known)],
+        tenants=[tenant for tenant in tenants if tenant.tenant_id in todays],
+        todays=todays,
         chosen=chosen,
+        troubles=lost if partitions else [],
     )
 
 

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 from dagster._core.storage.partition_status_cache import build_failed_and_in_progress_partition_subset
-from integration_pipeline.report.integration import TOKYO
 
 from integration_pipeline.definitions import defs
+from integration_pipeline.defs.mornings import TOKYO
 from integration_pipeline.defs.partitions import DAYS, range_tags
 from integration_pipeline.defs.publishing import publish_days
 from integration_pipeline.publish.sandbox.routes import Shared
@@ -174,8 +174,7 @@ def test_a_backfill_of_thirty_days_for_one_tenant_is_one_read_and_one_write(stag
     assert len(sheets) == 30
     assert {each.metadata["google_calls"].value for each in sheets.values()} == {2}
     assert calls(stage) == {"read": 2, "written": 1}  # the second read is the check's
-    with pytest.raises(StopIteration):
-        shared(stage, "gamma").book.sheet("Integration KPIs")
+    assert shared(stage, "gamma").book.revision == 0
 
 
 def test_a_tenant_that_does_not_exist_is_refused(stage: Stage) -> None:
@@ -187,6 +186,15 @@ def test_a_day_is_written_where_it_has_begun(stage: Stage) -> None:
     assert publish(stage, "alpha").success
     there = dt.datetime.now(ZoneInfo("Pacific/Pago_Pago")).date()
     assert days_in(stage, "alpha") == [day.isoformat() for day in (ago(1), today()) if day <= there]
+
+
+def test_a_tenant_whose_days_nobody_knows_stops_no_other(stage: Stage) -> None:
+    stage.execute("UPDATE tenants SET time_zone = 'Mars/Olympus' WHERE tenant_id = 'beta'")
+    told = failure(publish(stage))
+    assert told.description is not None
+    assert told.description.startswith("1 of 3 tenants failed:\nbeta daily_kpis: CONFIGURATION: there is no time zone")
+    assert (colour(stage, "daily_kpis", today()), colour(stage, "google_sheets_kpis", today())) == ("red", "green")
+    assert days_in(stage, "alpha") == [ago(1).isoformat(), today().isoformat()]
 
 
 def test_rows_left_open_are_closed_where_nobody_works(stage: Stage) -> None:
@@ -217,7 +225,7 @@ def test_a_day_to_come_is_named(stage: Stage) -> None:
     found = checked(publish(stage, assets=["daily_kpis"]))["no_future_day"]
     assert not found.passed
     assert found.severity is dg.AssetCheckSeverity.ERROR
-    assert named(found) == [["alpha", "Asia/Tokyo", (today() + dt.timedelta(days=2)).isoformat()]]
+    assert named(found) == [["alpha", today().isoformat(), (today() + dt.timedelta(days=2)).isoformat()]]
 
 
 @pytest.mark.parametrize(("before", "passed"), [(100.0, True), (110.0, True), (110.5, False)])

@@ -7,11 +7,13 @@ from integration_pipeline import registry
 from integration_pipeline.defs import resources
 from integration_pipeline.defs.resources import (
     DatabaseResource,
+    GoogleSheetsResource,
     LineWorksResource,
     ProviderResource,
     SlackResource,
     TeamsResource,
 )
+from integration_pipeline.pipeline import GOOGLE_SHEETS, GOOGLE_TOKEN
 from integration_pipeline.settings import DAGSTER_DATABASE_URL, DATABASE_URL, KEYS
 from integration_pipeline_tests import builders
 
@@ -76,3 +78,11 @@ def test_resources_have_no_place_for_a_secret(configured: Mapping[str, str]) -> 
     fields = {name for each in (DatabaseResource, ProviderResource) for name in each.model_fields}
     assert fields == {"base_url", "token_url", "max_requests_per_minute", "max_timeout_seconds", "connections_at_once"}
     assert resources.__doc__
+
+
+def test_google_sheets_is_found_by_its_resource(configured: Mapping[str, str]) -> None:
+    google = GoogleSheetsResource(base_url="http://127.0.0.1:1/sheets", token_url="http://127.0.0.1:1/token")
+    with DatabaseResource().open_pipeline(google) as opened:
+        assert opened.settings.url(GOOGLE_SHEETS) == "http://127.0.0.1:1/sheets/"
+        assert opened.settings.url(GOOGLE_TOKEN) == "http://127.0.0.1:1/token"
+    assert GoogleSheetsResource().environment() == {}

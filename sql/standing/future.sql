@@ -1,10 +1,19 @@
--- Tenants with KPIs of a day that has not begun where they are.
+-- Tenants with KPIs of a day that has not begun where they are; what day it is there, the caller says.
+WITH newest AS (
+    SELECT
+        t.tenant_id,
+        t.today,
+        greatest(
+            (SELECT max(d.day) FROM daily_kpis AS d WHERE d.tenant_id = t.tenant_id),
+            (SELECT max(p.day) FROM progress_kpis AS p WHERE p.tenant_id = t.tenant_id)
+        ) AS day
+    FROM unnest(%(tenant_ids)s::text [], %(todays)s::date []) AS t (tenant_id, today)
+)
+
 SELECT
-    t.tenant_id,
-    t.time_zone,
-    greatest(d.day, p.day) AS day
-FROM tenants AS t
-CROSS JOIN LATERAL (SELECT max(k.day) AS day FROM daily_kpis AS k WHERE k.tenant_id = t.tenant_id) AS d
-CROSS JOIN LATERAL (SELECT max(k.day) AS day FROM progress_kpis AS k WHERE k.tenant_id = t.tenant_id) AS p
-WHERE greatest(d.day, p.day) > (%(now)s::timestamptz AT TIME ZONE t.time_zone)::date
-ORDER BY t.tenant_id
+    tenant_id,
+    today,
+    day
+FROM newest
+WHERE day > today
+ORDER BY tenant_id
