@@ -27,7 +27,8 @@ _HEADER = {
     "verticalAlignment": "MIDDLE",
 }
 _HEADER_WRITTEN = (
-    "userEnteredValue,note,userEnteredFormat(textFormat.bold,backgroundColor,wrapStrategy,verticalAlignment)"
+    "userEnteredValue,note,userEnteredFormat.textFormat.bold,userEnteredFormat.backgroundColor,"
+    "userEnteredFormat.wrapStrategy,userEnteredFormat.verticalAlignment"
 )
 
 BAD = {"red": 252 / 255, "green": 228 / 255, "blue": 226 / 255}
