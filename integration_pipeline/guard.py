@@ -12,7 +12,10 @@ MAX_REMOVED_PERCENT = 20
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Above both numbers, nothing is removed. They can be raised per connection, never lowered or switched off."""
+    """Above both numbers, nothing is removed. They can be raised per connection, never lowered or switched off.
+
+    However far they are raised, all of a kind waits, where it is more than :data:`MAX_REMOVED`.
+    """
 
     max_removed: int = MAX_REMOVED
     max_removed_percent: int = MAX_REMOVED_PERCENT
@@ -37,4 +40,6 @@ def objections(
                 f"{count} of {of} active {kind} rows would be deactivated, more than {limits.max_removed} "
                 f"and more than {limits.max_removed_percent} %"
             )
+        elif MAX_REMOVED < count == of:
+            found.append(f"all {count} active {kind} rows would be deactivated")
     return found

@@ -30,6 +30,14 @@ def test_limits_can_be_raised() -> None:
     assert not held(60, 100, limits=Limits(max_removed_percent=60))
 
 
+def test_raised_as_far_as_they_go_they_still_let_nobody_take_all_of_a_kind() -> None:
+    off = Limits(max_removed=10**9, max_removed_percent=100)
+    assert not held(99, 100, limits=off)
+    assert held(100, 100, limits=off)
+    assert held(11, 11, limits=off)
+    assert not held(10, 10, limits=off)
+
+
 def test_an_empty_listing_over_active_rows_must_wait_however_few_they_are() -> None:
     assert objections(removals={"USER": 1}, active={"USER": 1}, emptied=["users"], limits=Limits())
 
