@@ -9,22 +9,19 @@ import queue
 import threading
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 
 import psycopg
 
 from integration_pipeline import kpi
-from integration_pipeline.errors import Busy, Interrupted, Kind, PipelineError, UsageError
-from integration_pipeline.http.limiter import MAX_WAIT_SECONDS, Pause
+from integration_pipeline.errors import Interrupted, Kind, PipelineError, UsageError
 from integration_pipeline.model import Status
-from integration_pipeline.pipeline import GOOGLE_SHEETS, GOOGLE_TOKEN, Pipeline
-from integration_pipeline.publish.google import Account, Google
-from integration_pipeline.publish.layout import Day, layouts
-from integration_pipeline.publish.sheets import Duplicates, Writer
+from integration_pipeline.pipeline import Pipeline
+from integration_pipeline.publish.access import Access
+from integration_pipeline.publish.layout import Day
+from integration_pipeline.publish.sheets import Duplicates
 from integration_pipeline.store import people, spreadsheets
-from integration_pipeline.store.locks import Purpose
 from integration_pipeline.store.people import Tenant
 from integration_pipeline.store.spreadsheets import Spreadsheet
 
@@ -38,7 +35,6 @@ DAYS_AT_ONCE = 180
 """Days in one write: with every column, well below the 2 MB that Google recommends ("Usage limits")."""
 MOST_DAYS = 3660
 GRACE_SECONDS = 1.5
-POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +120,7 @@ def run(
 
     :param on_wait: told of waits that are worth telling: whose, how many seconds, what for.
     """
-    work = _Work(pipeline, request, on_wait)
+    work = _Work(pipeline, request, Access(pipeline, DEADLINE_SECONDS, on_wait))
     for pair in chosen:
         work.pending.put(pair)
     threads = [
@@ -150,19 +146,13 @@ class _Work:
 
     pipeline: Pipeline
     request: Request
-    on_wait: Callable[[str, float, str], None] | None
+    access: Access
     pending: queue.SimpleQueue[tuple[Tenant, Spreadsheet]] = field(default_factory=queue.SimpleQueue)
     results: queue.SimpleQueue[Published | BaseException] = field(default_factory=queue.SimpleQueue)
-    stopping: threading.Event = field(default_factory=threading.Event)
-    hang_ups: set[Callable[[], None]] = field(default_factory=set)
-    accounts: dict[str, Account] = field(default_factory=dict)
-    calls: dict[str, int] = field(default_factory=dict)
-    """By tenant."""
-    mutex: threading.Lock = field(default_factory=threading.Lock)
 
     def loop(self) -> None:
         """One worker: takes tenants until none is left."""
-        while not self.stopping.is_set():
+        while not self.access.stopping.is_set():
             try:
                 tenant, spreadsheet = self.pending.get_nowait()
             except queue.Empty:
@@ -202,7 +192,7 @@ class _Work:
             first=first,
             last=days[-1] if days else self.request.last or first,
             rows_written=written,
-            google_calls=self.calls.get(tenant.tenant_id, 0),
+            google_calls=self.access.calls.get(tenant.tenant_id, 0),
             status=status,
             error=error,
         )
@@ -211,10 +201,10 @@ class _Work:
         """Write the days; what stands in the sheets twice comes back."""
         pipeline = self.pipeline
         duplicates: Duplicates = {}
-        with self._exclusively(tenant):
+        with self.access.exclusively(tenant):
             spreadsheet = spreadsheets.read(pipeline.database, pipeline.keyring, tenant.tenant_id)
             kpi.refresh(pipeline.database, tenant, days, now=pipeline.now())
-            with self._writer(tenant, spreadsheet) as writer:
+            with self.access.writer(tenant, spreadsheet) as writer:
                 for at in range(0, len(days), DAYS_AT_ONCE):
                     part = days[at : at + DAYS_AT_ONCE]
                     known = kpi.values(pipeline.database, tenant.tenant_id, part[0], part[-1])
@@ -222,78 +212,6 @@ class _Work:
             if writer.titles != spreadsheet.titles:
                 spreadsheets.save_titles(pipeline.database, tenant.tenant_id, spreadsheet.spreadsheet_id, writer.titles)
         return duplicates
-
-    def _exclusively(self, tenant: Tenant) -> AbstractContextManager[None]:
-        return self.pipeline.locks.hold(
-            tenant.tenant_id,
-            spreadsheets.GOOGLE_SHEETS,
-            wait=True,
-            pause=self._patience(),
-            purpose=Purpose.PUBLISH,
-            poll_seconds=POLL_SECONDS,
-        )
-
-    @contextmanager
-    def _writer(self, tenant: Tenant, spreadsheet: Spreadsheet) -> Iterator[Writer]:
-        """The way into the spreadsheet, hung up on when the publishing is stopped, its calls counted."""
-        deadline = self.pipeline.clock() + DEADLINE_SECONDS
-        google = self._google(spreadsheet, self._pause(tenant), deadline)
-        self.hang_ups.add(google.close)
-        try:
-            yield Writer(
-                google,
-                spreadsheet.spreadsheet_id,
-                layouts(tenant),
-                titles=spreadsheet.titles,
-                pause=self._pause(tenant),
-                seconds_left=lambda: deadline - self.pipeline.clock(),
-            )
-        finally:
-            self.calls[tenant.tenant_id] = google.calls
-            self.hang_ups.discard(google.close)
-            google.close()
-
-    def _google(self, spreadsheet: Spreadsheet, pause: Pause, deadline: float) -> Google:
-        pipeline = self.pipeline
-        with self.mutex:
-            account = self.accounts.setdefault(
-                spreadsheet.key.get_secret_value(),
-                Account(spreadsheet.key, pipeline.settings.url(GOOGLE_TOKEN), pipeline.clock),
-            )
-        return Google(
-            account,
-            base_url=pipeline.settings.url(GOOGLE_SHEETS),
-            limiter=pipeline.limiter_of("google", account.email),
-            pause=pause,
-            deadline=deadline,
-            clock=pipeline.clock,
-            now=pipeline.now,
-        )
-
-    def _pause(self, tenant: Tenant) -> Pause:
-        listener = self.on_wait
-        told = None if listener is None else lambda seconds, reason: listener(tenant.tenant_id, seconds, reason)
-        return Pause(self._wait, on_wait=told)
-
-    def _wait(self, seconds: float) -> None:
-        """:raises Interrupted: the publishing was told to stop."""
-        if self.pipeline.wait_for(self.stopping, seconds):
-            message = "the publishing was stopped"
-            raise Interrupted(message)
-
-    def _patience(self) -> Callable[[float], None]:
-        """How to wait for another process that writes the same spreadsheet: not for ever."""
-        until = self.pipeline.clock() + MAX_WAIT_SECONDS
-
-        def wait(seconds: float) -> None:
-            if self.pipeline.clock() >= until:
-                raise Busy(
-                    "another publishing has been writing this spreadsheet for minutes",
-                    remedy="See whether a publishing hangs, end it, and publish again.",
-                )
-            self._wait(seconds)
-
-        return wait
 
     def _keep(self, tenant: Tenant, error: PipelineError | None) -> None:
         at = self.pipeline.now()
@@ -304,9 +222,7 @@ class _Work:
 
     def stop(self, threads: Sequence[threading.Thread]) -> None:
         """End all work; a no-op after everything ended by itself."""
-        self.stopping.set()
-        for hang_up in list(self.hang_ups):
-            hang_up()
+        self.access.stop()
         until = time.monotonic() + GRACE_SECONDS
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))

@@ -541,7 +541,7 @@ def test_a_defect_in_one_tenants_publishing_is_its_own(
             raise KeyError(tenant.name)
         return layouts(tenant)
 
-    monkeypatch.setattr("integration_pipeline.publish.publishing.layouts", broken)
+    monkeypatch.setattr("integration_pipeline.publish.access.layouts", broken)
     results = three.publish()
     assert str(results["tenant-0002"].error) == "a defect in the pipeline: KeyError"
     assert [results[tenant_id].status for tenant_id in sorted(results)] == ["SUCCESS", "FAILED", "SUCCESS"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from integration_pipeline.publish.sandbox import a1, masks
 from integration_pipeline.publish.sandbox.book import Book, Sheet
-from integration_pipeline.publish.sandbox.updates import Refusal
+from integration_pipeline.publish.sandbox.places import Refusal
 
 Block = tuple[int, int, int, int]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from integration_pipeline.publish.sandbox import answers, auth, masks, shapes, updates
 from integration_pipeline.publish.sandbox.book import Book, new_sheet
+from integration_pipeline.publish.sandbox.places import Refusal
 from integration_pipeline.sandbox.plan import SPREADSHEETS, SystemPlan, TenantPlan
 from integration_pipeline.sandbox.tables import Tables
 from integration_pipeline.sandbox.vendor import Call, Limit, Mount, Over, Reply, Route, Vendor, Workspace, json_reply
@@ -100,7 +101,7 @@ def _answering(handle: Callable[[Call], Reply]) -> Callable[[Call], Reply]:
     def answer(call: Call) -> Reply:
         try:
             return handle(call)
-        except updates.Refusal as refusal:
+        except Refusal as refusal:
             return refused("INVALID_ARGUMENT", str(refusal))
         except masks.MaskError:
             return _invalid("Request contains an invalid argument.")

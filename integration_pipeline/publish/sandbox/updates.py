@@ -7,32 +7,12 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from integration_pipeline.publish.sandbox import masks
+from integration_pipeline.publish.sandbox import decorations, masks
 from integration_pipeline.publish.sandbox.book import Book, Sheet, new_sheet
+from integration_pipeline.publish.sandbox.places import Refusal, Reply, Request, block_of, sheet_of
 
-Request = Mapping[str, Any]
-Reply = dict[str, Any]
-
-_CONDITIONS = frozenset(
-    {
-        "BLANK",
-        "CUSTOM_FORMULA",
-        "NOT_BLANK",
-        "NUMBER_BETWEEN",
-        "NUMBER_GREATER",
-        "NUMBER_GREATER_THAN_EQ",
-        "NUMBER_LESS",
-        "NUMBER_LESS_THAN_EQ",
-        "TEXT_CONTAINS",
-        "TEXT_EQ",
-    }
-)
 _LARGEST_ID = 2**31 - 1
 _MOST_CELLS = 10_000_000
-
-
-class Refusal(Exception):
-    """Google's 400, in its words."""
 
 
 def apply(book: Book, requests: Sequence[Request]) -> list[Reply]:
@@ -57,13 +37,6 @@ def apply(book: Book, requests: Sequence[Request]) -> list[Reply]:
     book.sheets = draft.sheets
     book.revision += 1
     return replies
-
-
-def _sheet(book: Book, sheet_id: int) -> Sheet:
-    found = book.find(sheet_id)
-    if found is None:
-        raise Refusal(f"No grid with id: {sheet_id}")
-    return found
 
 
 def _add_sheet(book: Book, request: Request) -> Reply:
@@ -94,7 +67,7 @@ def _check_size(book: Book) -> None:
 
 
 def _delete_sheet(book: Book, request: Request) -> None:
-    sheet = _sheet(book, request.get("sheetId", 0))
+    sheet = sheet_of(book, request.get("sheetId", 0))
     if len(book.sheets) == 1:
         raise Refusal("You can't remove all the sheets in a document.")
     book.sheets.remove(sheet)
@@ -102,7 +75,7 @@ def _delete_sheet(book: Book, request: Request) -> None:
 
 def _update_sheet_properties(book: Book, request: Request) -> None:
     wanted = request.get("properties", {})
-    sheet = _sheet(book, wanted.get("sheetId", 0))
+    sheet = sheet_of(book, wanted.get("sheetId", 0))
     tree = _mask(request)
     if "title" in tree and wanted.get("title") != sheet.title:
         _check_title(book, wanted.get("title", ""))
@@ -128,7 +101,7 @@ def _update_cells(book: Book, request: Request) -> None:
             "rowIndex": request["range"].get("startRowIndex", 0),
             "columnIndex": request["range"].get("startColumnIndex", 0),
         }
-    sheet = _sheet(book, where.get("sheetId", 0))
+    sheet = sheet_of(book, where.get("sheetId", 0))
     for row, found in enumerate(request.get("rows", []), start=where.get("rowIndex", 0)):
         for column, cell in enumerate(found.get("values", []), start=where.get("columnIndex", 0)):
             _write(sheet, row, column, cell, tree)
@@ -150,28 +123,15 @@ def _write(sheet: Sheet, row: int, column: int, cell: Mapping[str, Any], tree: m
 
 def _repeat_cell(book: Book, request: Request) -> None:
     tree = _mask(request)
-    sheet = _sheet(book, request["range"].get("sheetId", 0))
-    top, left, bottom, right = _block(sheet, request["range"])
+    sheet = sheet_of(book, request["range"].get("sheetId", 0))
+    top, left, bottom, right = block_of(sheet, request["range"])
     for row in range(top, bottom):
         for column in range(left, right):
             _write(sheet, row, column, request.get("cell", {}), tree)
 
 
-def _block(sheet: Sheet, place: Mapping[str, int]) -> tuple[int, int, int, int]:
-    rows, columns = sheet.size
-    block = (
-        place.get("startRowIndex", 0),
-        place.get("startColumnIndex", 0),
-        place.get("endRowIndex", rows),
-        place.get("endColumnIndex", columns),
-    )
-    if not (0 <= block[0] < block[2] <= rows and 0 <= block[1] < block[3] <= columns):
-        raise Refusal("Range exceeds grid limits, or is empty.")
-    return block
-
-
 def _append_dimension(book: Book, request: Request) -> None:
-    sheet = _sheet(book, request.get("sheetId", 0))
+    sheet = sheet_of(book, request.get("sheetId", 0))
     if request.get("length", 0) < 1:
         raise Refusal("length must be at least 1.")
     sheet.grow(_dimension(request), request["length"])
@@ -186,7 +146,7 @@ def _dimension(request: Request) -> str:
 
 def _span(book: Book, request: Request) -> tuple[Sheet, str, int, int]:
     place = request.get("range", {})
-    sheet = _sheet(book, place.get("sheetId", 0))
+    sheet = sheet_of(book, place.get("sheetId", 0))
     dimension = _dimension(place)
     start, end = place.get("startIndex", 0), place.get("endIndex", 0)
     size = sheet.size[0 if dimension == "ROWS" else 1]
@@ -212,95 +172,10 @@ def _delete_dimension(book: Book, request: Request) -> None:
 
 
 def _sort_range(book: Book, request: Request) -> None:
-    sheet = _sheet(book, request["range"].get("sheetId", 0))
+    sheet = sheet_of(book, request["range"].get("sheetId", 0))
     for spec in reversed(request.get("sortSpecs", [])):
         is_descending = spec.get("sortOrder") == "DESCENDING"
-        sheet.sort(_block(sheet, request["range"]), spec.get("dimensionIndex", 0), is_descending=is_descending)
-
-
-def _rule(book: Book, rule: Mapping[str, Any]) -> tuple[Sheet, dict[str, Any]]:
-    ranges = rule.get("ranges", [])
-    if not ranges or len({place.get("sheetId", 0) for place in ranges}) != 1:
-        raise Refusal("A rule needs ranges, all on one sheet.")
-    sheet = _sheet(book, ranges[0].get("sheetId", 0))
-    for place in ranges:
-        _block(sheet, place)
-    if rule.get("booleanRule", {}).get("condition", {}).get("type") not in _CONDITIONS:
-        raise Refusal("The condition's type is not supported.")
-    allowed = {"backgroundColor", "textFormat"}
-    if not rule["booleanRule"].get("format") or rule["booleanRule"]["format"].keys() - allowed:
-        raise Refusal("Only bold, italic, strikethrough and colors can be applied by a rule.")
-    return sheet, copy.deepcopy(dict(rule))
-
-
-def _add_rule(book: Book, request: Request) -> None:
-    sheet, rule = _rule(book, request.get("rule", {}))
-    index = request.get("index", len(sheet.rules))
-    if not 0 <= index <= len(sheet.rules):
-        raise Refusal(f"index {index} is out of range.")
-    sheet.rules.insert(index, rule)
-
-
-def _update_rule(book: Book, request: Request) -> Reply:
-    sheet = _sheet(
-        book, request["rule"]["ranges"][0].get("sheetId", 0) if "rule" in request else request.get("sheetId", 0)
-    )
-    index = _index(sheet, request)
-    old = sheet.rules.pop(index)
-    rule = _rule(book, request["rule"])[1] if "rule" in request else old
-    sheet.rules.insert(request.get("newIndex", index), rule)
-    return {
-        "updateConditionalFormatRule": {"oldRule": old, "newRule": rule, "newIndex": request.get("newIndex", index)}
-    }
-
-
-def _delete_rule(book: Book, request: Request) -> Reply:
-    sheet = _sheet(book, request.get("sheetId", 0))
-    return {"deleteConditionalFormatRule": {"rule": sheet.rules.pop(_index(sheet, request))}}
-
-
-def _index(sheet: Sheet, request: Request) -> int:
-    index = request.get("index", 0)
-    if not 0 <= index < len(sheet.rules):
-        raise Refusal(f"No conditional format on sheet: {sheet.sheet_id} at index: {index}")
-    return int(index)
-
-
-def _add_chart(book: Book, request: Request) -> Reply:
-    chart = copy.deepcopy(dict(request.get("chart", {})))
-    taken = {chart["chartId"] for sheet in book.sheets for chart in sheet.charts}
-    chart.setdefault("chartId", max(taken, default=0) + 1)
-    if chart["chartId"] in taken:
-        raise Refusal(f"An embedded object with the ID {chart['chartId']} already exists.")
-    basic = chart.get("spec", {}).get("basicChart", {})
-    if not basic.get("series") or not basic.get("domains"):
-        raise Refusal("A chart needs a domain and a series.")
-    for part in (*(d["domain"] for d in basic["domains"]), *(s["series"] for s in basic["series"])):
-        for place in part["sourceRange"]["sources"]:
-            _block(_sheet(book, place.get("sheetId", 0)), place)
-    anchor = chart.get("position", {}).get("overlayPosition", {}).get("anchorCell", {})
-    sheet = _sheet(book, anchor.get("sheetId", 0))
-    rows, columns = sheet.size
-    if anchor.get("rowIndex", 0) >= rows or anchor.get("columnIndex", 0) >= columns:
-        raise Refusal("The anchor cell exceeds grid limits.")
-    sheet.charts.append(chart)
-    return {"addChart": {"chart": chart}}
-
-
-def _update_chart(book: Book, request: Request) -> None:
-    _chart(book, request.get("chartId", 0))[1]["spec"] = copy.deepcopy(request.get("spec", {}))
-
-
-def _delete_object(book: Book, request: Request) -> None:
-    sheet, chart = _chart(book, request.get("objectId", 0))
-    sheet.charts.remove(chart)
-
-
-def _chart(book: Book, chart_id: int) -> tuple[Sheet, dict[str, Any]]:
-    found = [(sheet, chart) for sheet in book.sheets for chart in sheet.charts if chart["chartId"] == chart_id]
-    if not found:
-        raise Refusal(f"No embedded object with id: {chart_id}")
-    return found[0]
+        sheet.sort(block_of(sheet, request["range"]), spec.get("dimensionIndex", 0), is_descending=is_descending)
 
 
 _HANDLERS: Mapping[str, Callable[[Book, Request], Reply | None]] = {
@@ -313,10 +188,10 @@ _HANDLERS: Mapping[str, Callable[[Book, Request], Reply | None]] = {
     "insertDimension": _insert_dimension,
     "deleteDimension": _delete_dimension,
     "sortRange": _sort_range,
-    "addConditionalFormatRule": _add_rule,
-    "updateConditionalFormatRule": _update_rule,
-    "deleteConditionalFormatRule": _delete_rule,
-    "addChart": _add_chart,
-    "updateChartSpec": _update_chart,
-    "deleteEmbeddedObject": _delete_object,
+    "addConditionalFormatRule": decorations.add_rule,
+    "updateConditionalFormatRule": decorations.update_rule,
+    "deleteConditionalFormatRule": decorations.delete_rule,
+    "addChart": decorations.add_chart,
+    "updateChartSpec": decorations.update_chart,
+    "deleteEmbeddedObject": decorations.delete_object,
 }
