@@ -101,12 +101,13 @@ class Work:
     def publish(self, *, at_once: int) -> None:
         """Write the days, each spreadsheet at once, and say how it went."""
         wanted = self.chosen or daily.with_spreadsheet(self.pipeline.database)
-        tenant_ids = tuple(tenant_id for tenant_id in wanted if tenant_id in self.todays)
+        lost = {trouble.tenant_id: trouble.reason for trouble in self.troubles}
+        tenant_ids = tuple(tenant_id for tenant_id in wanted if tenant_id not in lost)
         # A day that has begun nowhere yet is no mistake: it is written when it has.
         last = min(self.days[-1], max((self.todays[tenant_id] for tenant_id in tenant_ids), default=self.days[-1]))
         request = Request(tenant_ids=tenant_ids, first=min(self.days[0], last), last=last)
         pairs, broken = self._select(request)
-        found = list(broken)
+        found = [*broken, *(Sheet(each, Status.FAILED, lost[each]) for each in wanted if each in lost)]
         with closing(publishing.run(self.pipeline, request, pairs, concurrency=at_once)) as results:
             found += [self._noted(result) for result in results]
         self.unpublished = {sheet.tenant_id for sheet in found if sheet.status == Status.FAILED}

@@ -193,8 +193,24 @@ def test_a_tenant_whose_days_nobody_knows_stops_no_other(stage: Stage) -> None:
     told = failure(publish(stage))
     assert told.description is not None
     assert told.description.startswith("1 of 3 tenants failed:\nbeta daily_kpis: CONFIGURATION: there is no time zone")
-    assert (colour(stage, "daily_kpis", today()), colour(stage, "google_sheets_kpis", today())) == ("red", "green")
+    assert [colour(stage, asset, today()) for asset in ASSETS] == ["green", "red", "red"]
     assert days_in(stage, "alpha") == [ago(1).isoformat(), today().isoformat()]
+
+
+def test_a_tenant_whose_kpis_the_database_refuses_stops_no_other(stage: Stage) -> None:
+    stage.execute("""
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'a secret'; END $$;
+        CREATE TRIGGER refuse BEFORE INSERT ON daily_kpis FOR EACH ROW WHEN (NEW.tenant_id = 'beta')
+        EXECUTE FUNCTION refuse()
+    """)
+    stage.materialize()
+    told = failure(publish(stage))
+    assert told.description == (
+        "1 of 3 tenants failed:\nbeta daily_kpis: UNKNOWN_ERROR: the database refused with RaiseException (P0001)"
+    )
+    assert [colour(stage, asset, today()) for asset in ASSETS] == ["green", "red", "red"]
+    assert days_in(stage, "gamma") == [ago(1).isoformat(), today().isoformat()]
+    assert shared(stage, BAD).book.revision == 0
 
 
 def test_rows_left_open_are_closed_where_nobody_works(stage: Stage) -> None:
