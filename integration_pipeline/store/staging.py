@@ -209,6 +209,7 @@ def apply(cursor: Cursor, task: Apply, rows: Iterable[Row], *, has_rows: bool) -
             for row in rows:
                 copy.write_row(row.values)
         cursor.execute("ANALYZE stage")  # a temporary table has no statistics else, and is taken for a small one
+        cursor.execute(SET_WISE)
         cursor.execute(target.sql("apply"), parameters)
     return rematch(cursor, parameters) if matches and (has_rows or people_moved) else []
 
@@ -233,7 +234,8 @@ def _move(cursor: Cursor, task: Apply, parameters: Mapping[str, Any], *, matches
 
 
 SET_WISE = "SET LOCAL enable_nestloop = off; SET LOCAL jit = off"
-"""On a first night no table has statistics yet; taken for small ones, 10,000 accounts were matched row by row in 20 s."""
+"""After a first night no table has statistics yet (an embedded server that ends with its command may never make them).
+Taken for small ones, 10,000 accounts were matched row by row in 20 s, and 20,000 changed rows were applied in 60 s."""
 
 STORED_ACCOUNTS = """
     SELECT external_user_id, is_active, external_key, employee_key, email_key, email_key_2
