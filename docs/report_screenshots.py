@@ -14,12 +14,12 @@ from pathlib import Path
 
 import browser
 from browser import Size
-from integration_pipeline.report.integration import TOKYO, Sync
 
 from integration_pipeline import batch
 from integration_pipeline.commands.worlds import arrive, demo_environ
 from integration_pipeline.pipeline import open_pipeline
 from integration_pipeline.report import days, integration
+from integration_pipeline.report.integration import TOKYO, Sync
 from integration_pipeline.sandbox.server import Sandbox
 from integration_pipeline.sandbox.world import demo
 from integration_pipeline.store.embedded import Embedded

@@ -6,7 +6,7 @@ from itertools import compress
 from integration_pipeline import registry
 from integration_pipeline.model import Status, SyncType, System
 from integration_pipeline.report.days import Connected, Known, Moved, Overview, total
-from integration_pipeline.report.integration import NOT_RUN, RUNNING, TOKYO, WARNING, Attention, attention
+from integration_pipeline.report.integration import NOT_RUN, RUNNING, SHEETS, TOKYO, WARNING, Attention, attention
 from integration_pipeline.report.markup import Content, Markup, tag
 from integration_pipeline.report.plots import RULE
 from integration_pipeline.report.words import JA, Words
@@ -24,6 +24,8 @@ _COST = ("calls", "seconds")
 
 def title(system: str) -> str:
     """What people call a system."""
+    if system == SHEETS:
+        return "Google Sheets"
     return registry.provider(System(system)).title if system in registry.FOLDERS else system
 
 

@@ -13,16 +13,20 @@ from zoneinfo import ZoneInfo
 from integration_pipeline.model import Status, SyncType, System
 from integration_pipeline.report import markdown
 from integration_pipeline.report.markdown import escaped
-from integration_pipeline.store import holds, locks
+from integration_pipeline.store import holds, locks, spreadsheets
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.holds import Hold
 from integration_pipeline.store.queries import sql
+from integration_pipeline.store.spreadsheets import Standing
 from integration_pipeline.text import clean, count, table
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 """The report's days are the schedule's."""
 
 NOT_RUN, RUNNING, WARNING = "not run", "running", "warning"
+
+SHEETS, PUBLISHING = "GOOGLE_SHEETS", "PUBLISHING"
+"""Where the figures go, and what going there is called, beside the systems and their sync types."""
 _NUMBERS = ("CREATED", "UPDATED", "DELETED", "UNCHANGED", "REJECTED", "CALLS", "SECONDS")
 _SYNCS = ("TENANT", "SYSTEM", *SyncType, *_NUMBERS)
 _PEOPLE_NUMBERS = ("ACCOUNTS", "MAPPED", "%", "UNMATCHED", "AMBIGUOUS", "LEAVERS")
@@ -96,6 +100,8 @@ class Report:
     coverage: Sequence[Coverage]
     holds: Sequence[Hold] = ()
     """What the guard keeps back and nobody has decided yet, as it stands now."""
+    publications: Sequence[Standing] = ()
+    """How each tenant's last publishing ended, as it stands now."""
 
 
 class Attention(NamedTuple):
@@ -135,8 +141,10 @@ def read(database: Database, *, day: dt.date | None, now: dt.datetime) -> Report
         running |= locks.running(cursor)
         coverage = [Coverage(*row) for row in cursor.execute(sql("report/coverage"))]
         waiting = holds.waiting(cursor)
+    publications = spreadsheets.standing(database)
     syncs = [Sync(*row) for row in rows]
-    return Report(day, [sync._replace(is_running=_is_running(sync, running)) for sync in syncs], coverage, waiting)
+    syncs = [sync._replace(is_running=_is_running(sync, running)) for sync in syncs]
+    return Report(day, syncs, coverage, waiting, publications)
 
 
 def as_text(report: Report) -> list[str]:
@@ -181,10 +189,16 @@ def as_markdown(report: Report) -> list[str]:
 def attention(report: Report) -> list[Attention]:
     """Everything that did not go well, the same trouble of one connection's types as one, the worst first."""
     found: dict[tuple[str, str, str, str | None, str | None, str | None], list[str]] = {}
+    under_way = {(sync.tenant_id, sync.system) for sync in report.syncs if sync.state == RUNNING}
     for sync in sorted(report.syncs, key=lambda sync: sync.state != Status.FAILED):
-        if sync.state not in (Status.SUCCESS, RUNNING):
+        comes = sync.state == NOT_RUN and (sync.tenant_id, sync.system) in under_way
+        if sync.state not in (Status.SUCCESS, RUNNING) and not comes:
             trouble = (sync.tenant_id, sync.system, sync.state, sync.error_type, sync.error_message, sync.remedy)
             found.setdefault(trouble, []).append(sync.sync_type)
+    for one in report.publications:
+        if one.last_error_type:
+            trouble = (one.tenant_id, SHEETS, Status.FAILED, one.last_error_type, one.last_error, one.last_remedy)
+            found[trouble] = [PUBLISHING]
     for sync in report.syncs:
         for warning in sync.warnings or ():
             found.setdefault((sync.tenant_id, sync.system, WARNING, None, warning, None), []).append(sync.sync_type)

@@ -32,6 +32,7 @@ JA: Mapping[str, str] = {
     "USERS": "ユーザー",
     "TEAMS": "チーム",
     "NOTIFICATIONS": "通知設定",
+    "PUBLISHING": "数値の公開",
     # headline
     "verdict.none": "有効な接続がなく、同期は行われていません。",
     "verdict.well": "同期 {n} 件は、すべて成功しました。",
@@ -176,6 +177,7 @@ EN: Mapping[str, str] = {
     "USERS": "Users",
     "TEAMS": "Teams",
     "NOTIFICATIONS": "Notifications",
+    "PUBLISHING": "Publishing",
     "verdict.none": "No connection is enabled, and nothing was synced.",
     "verdict.well": "The one sync succeeded.|All {n} syncs succeeded.",
     "verdict.mixed": "{n} sync: {states}.|{n} syncs: {states}.",

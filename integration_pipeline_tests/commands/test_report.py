@@ -4,7 +4,6 @@ import datetime as dt
 from pathlib import Path
 
 from integration_pipeline.report.integration import TOKYO
-
 from integration_pipeline.store.engine import Database
 from integration_pipeline_tests.commands.conftest import Command
 

@@ -6,10 +6,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from integration_pipeline.report.integration import Coverage, Report, Sync, as_markdown, as_text, attention, read
 
 from integration_pipeline.crypto import Keyring
+from integration_pipeline.errors import Forbidden
 from integration_pipeline.model import System
+from integration_pipeline.report.integration import Coverage, Report, Sync, as_markdown, as_text, attention, read
+from integration_pipeline.store import spreadsheets
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.holds import Hold
 from integration_pipeline.store.locks import Locks
@@ -222,3 +224,25 @@ def test_accounts_are_counted_by_what_is_known_of_them(database: Database, keyri
                     (name, user, status),
                 )
     assert read(database, day=DAY, now=SIX).coverage == [Coverage("tenant-a", "SLACK", 4, 1, 1, 1, 1)]
+
+
+def test_what_comes_after_a_sync_that_runs_is_not_missed() -> None:
+    running = sync("USERS", status="FAILED", is_running=True)
+    assert attention(Report(DAY, [running, sync("TEAMS", status=None)], [])) == []
+    assert attention(Report(DAY, [sync("USERS"), sync("TEAMS", status=None)], []))
+
+
+def test_figures_that_could_not_be_published_are_named_with_what_to_do(database: Database) -> None:
+    builders.add_tenant(database)
+    with database.operator() as cursor:
+        cursor.execute(
+            "INSERT INTO spreadsheets (tenant_id, spreadsheet_id, service_account) VALUES (%s, 'S', 'sealed')",
+            ("tenant-a",),
+        )
+    error = Forbidden("Google answered 403", remedy="Share the spreadsheet with the service account.")
+    spreadsheets.failed(database, "tenant-a", SIX, error)
+    text = "\n".join(as_text(read(database, day=None, now=SIX)))
+    assert "- tenant-a GOOGLE_SHEETS (PUBLISHING): FAILED, AUTH_ERROR: Google answered 403" in text
+    assert "what to do: Share the spreadsheet with the service account." in text
+    spreadsheets.succeeded(database, "tenant-a", SIX)
+    assert "GOOGLE_SHEETS" not in "\n".join(as_text(read(database, day=None, now=SIX)))

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration_pipeline.report.integration import Coverage, Report, Sync
 
 from integration_pipeline.report import page
 from integration_pipeline.report.days import Connected, Day, Known, Moved, Overview
+from integration_pipeline.report.integration import Coverage, Report, Sync
 from integration_pipeline.report.page import as_html
 from integration_pipeline_tests.pages import parsed, words_of
 from integration_pipeline_tests.report.test_integration import DAY, FAILED, HOLD, SIX, sync

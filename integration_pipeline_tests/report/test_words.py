@@ -5,9 +5,9 @@ import re
 import string
 
 import pytest
-from integration_pipeline.report.integration import NOT_RUN, WARNING
 
 from integration_pipeline.errors import Kind
+from integration_pipeline.report.integration import NOT_RUN, WARNING
 from integration_pipeline.report.words import CATALOGUE, EN, JA, Words, language
 
 
