@@ -167,17 +167,22 @@ class _Work:
 
     def _one(self, tenant: Tenant, spreadsheet: Spreadsheet) -> Published:
         """One tenant, whatever happens to it."""
-        days = _days(self.request, tenant, self.pipeline.now())
+        days: list[dt.date] = []
         error: PipelineError | None = None
         written = 0
         try:
+            days = _days(self.request, tenant, self.pipeline.now())
             duplicates = self._written(tenant, days) if days else {}
             written = len(days)
             error = _said(duplicates) if duplicates else None
-        except (Interrupted, psycopg.Error):
+        except Interrupted:
             raise
         except PipelineError as failure:
             error = failure
+        except psycopg.Error as failure:
+            error = Unpublished(
+                f"the database refused or was lost: {type(failure).__name__}", remedy="See its own log."
+            )
         except Exception as failure:  # noqa: BLE001 - the edge of one tenant: a defect must not end the others' publishing
             # Where, and without the exception's own text, which may quote what it stumbled over.
             trace = "".join(traceback.format_tb(failure.__traceback__))
@@ -185,7 +190,7 @@ class _Work:
             error = Unpublished(f"a defect in the pipeline: {type(failure).__name__}", remedy="Report it with the log.")
         self._keep(tenant, error)
         status = Status.SUCCESS if error is None else Status.PARTIAL if isinstance(error, Duplicated) else Status.FAILED
-        first = days[0] if days else self.request.first or kpi.local_day(tenant, self.pipeline.now())
+        first = days[0] if days else self.request.first or self.pipeline.now().date()
         return Published(
             tenant_id=tenant.tenant_id,
             spreadsheet_id=spreadsheet.spreadsheet_id,
@@ -215,10 +220,13 @@ class _Work:
 
     def _keep(self, tenant: Tenant, error: PipelineError | None) -> None:
         at = self.pipeline.now()
-        if error is None:
-            spreadsheets.succeeded(self.pipeline.database, tenant.tenant_id, at)
-        else:
-            spreadsheets.failed(self.pipeline.database, tenant.tenant_id, at, error)
+        try:
+            if error is None:
+                spreadsheets.succeeded(self.pipeline.database, tenant.tenant_id, at)
+            else:
+                spreadsheets.failed(self.pipeline.database, tenant.tenant_id, at, error)
+        except psycopg.Error as lost:
+            logger.error("how it ended is not kept tenant=%s error=%s", tenant.tenant_id, type(lost).__name__)  # noqa: TRY400
 
     def stop(self, threads: Sequence[threading.Thread]) -> None:
         """End all work; a no-op after everything ended by itself."""

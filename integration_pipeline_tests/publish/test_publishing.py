@@ -3,11 +3,13 @@
 import datetime as dt
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import psycopg
 import pytest
 
+from integration_pipeline import kpi
 from integration_pipeline.model import Status
 from integration_pipeline.pipeline import open_pipeline
 from integration_pipeline.publish import publishing
@@ -17,7 +19,9 @@ from integration_pipeline.publish.sandbox import showing, updates
 from integration_pipeline.sandbox.plan import TenantPlan, WorldPlan
 from integration_pipeline.sandbox.world import World, build
 from integration_pipeline.store import spreadsheets
+from integration_pipeline.store.engine import Database
 from integration_pipeline.store.locks import Locks, Purpose
+from integration_pipeline.store.people import Tenant
 from integration_pipeline_tests.publish.morning import NOON, TENANT, TODAY, Morning, morning
 
 TRACKING, INTEGRATION = "KPI Tracking", "Integration KPIs"
@@ -576,3 +580,30 @@ def test_a_sheet_can_be_shown_on_a_terminal(m: Morning) -> None:
     assert showing.lines(m.sandbox.world, TENANT, INTEGRATION)[0].startswith("Date        Tenant")
     with pytest.raises(KeyError):
         showing.lines(m.sandbox.world, TENANT, "Gone")
+
+
+# One tenant's trouble is its own
+
+
+def test_a_tenant_whose_time_zone_nobody_knows_is_marked_and_the_others_published(three: Morning) -> None:
+    with three.pipeline.database.operator() as cursor:
+        cursor.execute("UPDATE tenants SET time_zone = 'Nowhere/Nothing' WHERE tenant_id = 'tenant-0002'")
+    results = three.publish()
+    assert {tenant_id for tenant_id, result in results.items() if result.error} == {"tenant-0002"}
+    assert three.kept("tenant-0002")[1] == "UNKNOWN_ERROR"
+
+
+def test_a_tenant_whose_figures_the_database_refuses_is_marked_and_the_others_published(
+    three: Morning, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresh = kpi.refresh
+
+    def refused(database: Database, tenant: Tenant, days: Sequence[dt.date], *, now: dt.datetime) -> None:
+        if tenant.tenant_id == "tenant-0002":
+            raise psycopg.errors.NumericValueOutOfRange("a value that is not to be quoted")
+        refresh(database, tenant, days, now=now)
+
+    monkeypatch.setattr(kpi, "refresh", refused)
+    results = three.publish()
+    assert {tenant_id for tenant_id, result in results.items() if result.error} == {"tenant-0002"}
+    assert three.kept("tenant-0002")[2] == "the database refused or was lost: NumericValueOutOfRange"
