@@ -35,10 +35,10 @@ sandbox: $(VENV)/installed ## Run the imitation of the three providers alone
 	@$(BIN)/integration-pipeline sandbox
 
 test: $(VENV)/installed-dev ## Run every test
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n auto
 
 test-fast: $(VENV)/installed-dev ## Run every test but Dagster's
-	@$(BIN)/python -m pytest -q --ignore=integration_pipeline_tests/defs
+	@$(BIN)/python -m pytest -q -n auto --ignore=integration_pipeline_tests/defs
 
 check: $(VENV)/installed-dev ## Lint, types, layers, SQL
 	@$(BIN)/ruff check .
