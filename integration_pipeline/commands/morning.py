@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from integration_pipeline import batch, settings
+from integration_pipeline import batch, kpi, settings
 from integration_pipeline.commands import batches, publications
 from integration_pipeline.commands.batches import Results
 from integration_pipeline.commands.output import emit, emit_all
@@ -18,15 +18,14 @@ from integration_pipeline.errors import Kind
 from integration_pipeline.model import Status
 from integration_pipeline.pipeline import Pipeline, endpoints, open_pipeline
 from integration_pipeline.publish.publishing import Published, Request
-from integration_pipeline.publish.sandbox.routes import Shared
+from integration_pipeline.publish.sandbox import showing
 from integration_pipeline.report import days, integration, page
-from integration_pipeline.sandbox.plan import SPREADSHEETS
 from integration_pipeline.sandbox.server import Sandbox
 from integration_pipeline.sandbox.world import World, demo
 from integration_pipeline.store import kpi_files, kpis, migrations, urls
 from integration_pipeline.store.embedded import DATABASE, Embedded
 from integration_pipeline.store.kpis import PROGRESS
-from integration_pipeline.text import count, table
+from integration_pipeline.text import count
 
 _CLOSING = """\
 Next: 'make dev' (integration-pipeline dev) opens the Dagster UI with these four companies;
@@ -120,14 +119,11 @@ def _progress(tenant_ids: Sequence[str], days: Sequence[dt.date]) -> Iterator[st
 
 
 def _sheet(world: World) -> list[str]:
-    """One company's sheet, as its people see it."""
+    """One company's sheet, as its people see it: the columns that fit on a terminal."""
     tenant = next(iter(world.tenants.values()))
-    shared = world.workspace(tenant.tenant_id, SPREADSHEETS)
-    if not isinstance(shared, Shared):
-        raise TypeError(f"{tenant.tenant_id} has no spreadsheet in this world")
-    title, columns = "KPI Tracking", 9
-    header, *rows = [row[:columns] for row in shared.book.table(title)]
-    return [f"{tenant.name}, sheet {title!r}, its first {columns} columns:", *table(header, rows, numbers=header[1:])]
+    title = "KPI Tracking"
+    fields = ["Date", *(column.title for column in kpi.TRACKING), "Trend"]
+    return [f"{tenant.name}, sheet {title!r}:", *showing.lines(world, tenant.tenant_id, title, fields=fields)]
 
 
 def _report(pipeline: Pipeline, target: Path) -> list[str]:

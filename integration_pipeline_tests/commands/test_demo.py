@@ -20,7 +20,7 @@ def test_the_demo_shows_the_morning_twice_in_the_same_home(run: Command, home: P
         assert "AUTH_ERROR" in result.out
         assert result.out.count("33 SUCCESS, 3 FAILED") == 3
         assert "4 spreadsheets: 4 well, 0 not; 28 rows, 8 calls to Google" in result.out
-        assert "株式会社さくら製作所, sheet 'KPI Tracking'" in result.out
+        assert "株式会社さくら製作所, sheet 'KPI Tracking':" in result.out
         assert "Integration report for " in result.out
         assert (home / "demo" / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert [path.name for path in home.iterdir()] == ["demo"]
