@@ -20,6 +20,7 @@ from integration_pipeline.commands.worlds import arrive, demo_environ
 from integration_pipeline.pipeline import open_pipeline
 from integration_pipeline.report import days, integration
 from integration_pipeline.report.integration import TOKYO, Sync
+from integration_pipeline.report.page import as_html
 from integration_pipeline.sandbox.server import Sandbox
 from integration_pipeline.sandbox.world import demo
 from integration_pipeline.store.embedded import Embedded
@@ -55,7 +56,7 @@ def take(program: str, images: Path) -> list[Path]:
         with browser.opened(program, folder / "profile") as tab:
             for picture, (lang, width) in PICTURES.items():
                 page = folder / f"{lang}.html"
-                page.write_text(page.as_html(overview, lang=lang), encoding="utf-8")
+                page.write_text(as_html(overview, lang=lang), encoding="utf-8")
                 size = tab.open(page, width)
                 if size.width > width:
                     raise RuntimeError(f"the report is {size.width} px wide on a screen of {width} px")
