@@ -75,6 +75,12 @@ TRACKING: tuple[Column, ...] = (
 )
 """What the sheet "KPI Tracking" shows beside the date (requirement B1)."""
 
+TOPS: Mapping[str, float] = {column.key: HIGHEST[column.unit] for column in TRACKING if column.unit in HIGHEST}
+"""The highest value that each of them may have, where it has one."""
+
+WHOLE = frozenset(column.key for column in TRACKING if column.unit == "count")
+"""Those of them that are counted, one by one."""
+
 GOAL = "overall_progress"
 """The KPI whose threshold is the goal that is reached or not (requirement B2)."""
 
@@ -82,7 +88,7 @@ THRESHOLDS: Mapping[str, Threshold] = {
     GOAL: Threshold("🚨 Below the goal", "🚨 目標未達", least=80),
     "blockers_count": Threshold("⚠️ Many blockers", "⚠️ ブロッカー多", most=3),
     "team_satisfaction": Threshold("😟 Low satisfaction", "😟 満足度低", least=4),
-    "mapping_coverage": Threshold("⚠️ Low mapping coverage", "⚠️ 紐付け率低", least=80),
+    "mapping_coverage": Threshold("⚠️ Low mapping coverage", "⚠️ マッピング率低", least=80),
     "sync_success_rate": Threshold("⚠️ Many failed syncs", "⚠️ 同期成功率低", least=95),
     "hours_since_complete_sync": Threshold("🚨 No complete sync for long", "🚨 完全な同期が長時間なし", most=26),
     "records_rejected": Threshold("⚠️ Records could not be read", "⚠️ 取込不可あり", most=0),

@@ -13,8 +13,8 @@ from integration_pipeline.commands.tenants import imported
 _ABOUT = """\
 The file is CSV in UTF-8 with the columns tenant_id, day (such as 2026-11-21; the tenant's own) and
 overall_progress, task_completion_rate, quality_score, team_satisfaction, blockers_count, code_review_time,
-deploy_success_rate. Rates and the progress are percentages from 0 to 100, scores go up to 5, the review time is in
-hours. An empty cell is unknown, which is not 0. A day that is known already is replaced; days that the file does not
+deploy_success_rate. Rates and the progress are percentages from 0 to 100, scores go up to 5, blockers are counted in
+whole numbers, the review time is in hours. An empty cell is unknown, which is not 0. A day that is known already is replaced; days that the file does not
 mention stay as they are. Nothing is imported unless all of the file is right."""
 
 
@@ -35,9 +35,8 @@ def run_import(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int
     from integration_pipeline.commands.opening import desk
     from integration_pipeline.store import kpi_files, kpis
 
-    highest = {column.key: kpi.HIGHEST[column.unit] for column in kpi.TRACKING if column.unit in kpi.HIGHEST}
     with files.named(arguments.file):
-        rows = kpi_files.parse_progress(files.lines(arguments.file), highest)
+        rows = kpi_files.parse_progress(files.lines(arguments.file), kpi.TOPS, kpi.WHOLE)
     with desk(environ) as opened, files.named(arguments.file):
         result = kpis.import_progress(opened.database, rows)
     emit(imported("day", result))

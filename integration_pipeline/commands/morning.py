@@ -96,7 +96,8 @@ def _publish(pipeline: Pipeline, world: World) -> list[Published]:
     today = pipeline.now().astimezone(integration.TOKYO).date()
     week = [today - dt.timedelta(days=back) for back in reversed(range(7))]
     lines = [",".join(("tenant_id", "day", *PROGRESS)), *_progress(list(world.tenants), week)]
-    kpis.import_progress(pipeline.database, kpi_files.parse_progress((f"{line}\n".encode() for line in lines), {}))
+    rows = kpi_files.parse_progress((f"{line}\n".encode() for line in lines), kpi.TOPS, kpi.WHOLE)
+    kpis.import_progress(pipeline.database, rows)
     return publications.perform(pipeline, Request(None, week[0], week[-1]), is_json=False)
 
 
@@ -109,7 +110,7 @@ def _progress(tenant_ids: Sequence[str], days: Sequence[dt.date]) -> Iterator[st
             values = (
                 progress,
                 progress + 4,
-                80 + company + number % 3,
+                4 + (company + number % 3) / 10,
                 satisfaction,
                 (9 - number + company) // 3,
                 5,

@@ -87,7 +87,7 @@ def _integration(tenant: Tenant) -> Layout:
         title="Integration KPIs",
         fields=(_date(), _tenant(tenant), *(_known(column, tenant) for column in columns)),
         chart_id=INTEGRATION_CHART,
-        chart_title="紐付け率の推移 (%)" if tenant.locale == "ja" else "Mapping coverage (%)",
+        chart_title="マッピング率の推移 (%)" if tenant.locale == "ja" else "Mapping coverage (%)",
         charted=tuple(column.title for column in columns if column.key.partition(".")[0] == "mapping_coverage"),
     )
 

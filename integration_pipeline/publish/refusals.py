@@ -50,10 +50,7 @@ def refusal(answer: Answer, place: str, email: str) -> ProviderError | None:
 def _words(kind: type[ProviderError], status: int, reasons: set[str], email: str) -> tuple[str | None, str | None]:
     """What happened, and what to do, in words."""
     if kind is RateLimited:
-        return (
-            "the quota of requests a minute is used up",
-            f"Publish again in a few minutes; if it happens often, ask Google for a higher quota for the project of {email}.",
-        )
+        return "the quota of requests a minute is used up", _more_quota(email)
     if kind is Forbidden and "SERVICE_DISABLED" in reasons:
         return (
             "the Google Sheets API is switched off for the service account's project",
@@ -77,6 +74,10 @@ def _words(kind: type[ProviderError], status: int, reasons: set[str], email: str
     return None, None
 
 
+def _more_quota(email: str) -> str:
+    return f"Publish again in a few minutes; if it happens often, ask Google for a higher quota for the project of {email}."
+
+
 def _reasons(error: Mapping[str, Any]) -> Iterator[str]:
     """The machine's words for why: of ErrorInfo, and of the older form."""
     for name in ("details", "errors"):
@@ -91,9 +92,11 @@ def token_refusal(answer: Answer, place: str, email: str) -> ProviderError | Non
     if httpx.codes.is_success(answer.status):
         return None
     kind = meaning(answer.status)
-    if not httpx.codes.is_client_error(answer.status) or kind in (RateLimited, TimedOut):
-        waits = QUOTA_SECONDS if kind is RateLimited else None
-        return kind(f"{place}: status {answer.status}", status=answer.status, retry_after_seconds=waits)
+    if kind is RateLimited:
+        message, remedy = f"{place}: the quota of tokens is used up ({answer.status})", _more_quota(email)
+        return RateLimited(message, status=answer.status, retry_after_seconds=QUOTA_SECONDS, remedy=remedy)
+    if not httpx.codes.is_client_error(answer.status) or kind is TimedOut:
+        return kind(f"{place}: status {answer.status}", status=answer.status)
     code = as_code((as_object(answer.body) or {}).get("error"))
     return CredentialsError(
         f"Google accepts no key of {email} ({code or answer.status})",

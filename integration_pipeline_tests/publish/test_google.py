@@ -27,7 +27,7 @@ from integration_pipeline.errors import (
 from integration_pipeline.http.limiter import Limiter, NoRoom, Pause
 from integration_pipeline.provider import Answer
 from integration_pipeline.publish.google import SCOPE, Account, Google
-from integration_pipeline.publish.refusals import refusal
+from integration_pipeline.publish.refusals import refusal, token_refusal
 from integration_pipeline_tests.nights import Time
 
 EMAIL = "kpi@project.iam.gserviceaccount.com"
@@ -231,3 +231,10 @@ def test_errors_are_told_apart_by_codes_and_told_in_our_words(answer: Answer, ki
     assert said in str(error)
     assert "hunter2" not in str(error) + str(error.remedy)
     assert error.remedy or error.is_retryable
+
+
+def test_a_used_up_quota_of_tokens_says_what_to_do_as_one_of_requests_does() -> None:
+    error = token_refusal(Answer(429, {}, b""), "POST token", EMAIL)
+    assert type(error) is RateLimited
+    assert "quota" in str(error)
+    assert "Publish again in a few minutes" in (error.remedy or "")

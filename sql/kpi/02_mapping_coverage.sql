@@ -1,5 +1,5 @@
 -- name: Mapping coverage
--- name_ja: 紐付け率
+-- name_ja: マッピング率
 -- unit: percent
 -- meaning: Accounts in use that belong to an active internal user, of all in use; the tenant's over all systems read.
 -- kind: present
