@@ -59,7 +59,7 @@ lock: ## Resolve the dependencies anew (needs uv on the PATH)
 	@uv pip compile pyproject.toml --group dev --constraints requirements.lock $(LOCK) --output-file requirements-dev.lock
 
 # Hashes and no addresses: the lock says what is installed, the machine says where from.
-LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
+LOCK := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet
 
 screenshots: $(VENV)/installed ## Take the pictures in docs/images anew (needs chromium on the PATH)
 	@$(BIN)/python docs/screenshots.py
