@@ -103,7 +103,7 @@ def slack(**changes: Any) -> dict[str, Any]:
     ("content", "said"),
     [
         ("[{]", "line 1, column 3"),
-        ('[\n{"tenant_id": "tenant-a",\n}]', "line 3"),
+        ('[\n{"tenant_id": "tenant-a"\n"name"}]', "line 3"),
         ("{}", "not a list"),
         (json.dumps([slack(), slack(tenant_id="nobody")]), "entry 2 (nobody SLACK)"),
         (json.dumps([slack(system_type="DISCORD")]), "entry 1 (tenant-a DISCORD): system_type"),
