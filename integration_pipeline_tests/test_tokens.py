@@ -27,7 +27,7 @@ TokenRequester = Callable[[Connection, dt.datetime], TokenRequest | None]
 
 
 def unused(*args: Any) -> Any:
-    raise NotImplementedError
+    raise AssertionError("nothing here asks for this part of a provider")
 
 
 def by_refresh_token(connection: Connection, now: dt.datetime) -> TokenRequest | None:
