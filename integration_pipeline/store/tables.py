@@ -209,6 +209,9 @@ external_system_sync_history = sa.Table(
     sa.Column("warnings", ARRAY(sa.Text), nullable=False, server_default=_empty),
     _number("api_calls", 0),
     *_maybe("run_id"),
+    sa.Column("api_calls_minimum", sa.Integer),
+    sa.Column("api_calls_estimate", sa.Integer),
+    sa.Column("seconds_estimate", sa.Double),
     sa.CheckConstraint("status IN ('SUCCESS', 'PARTIAL', 'FAILED')"),
     sa.ForeignKeyConstraint(
         ["tenant_id", "system_type"],
@@ -279,6 +282,34 @@ sync_hold_rows = sa.Table(
     *_maybe("reason"),
     sa.Column("content_hash", sa.BigInteger, nullable=False),
     sa.Column("content", JSONB),
+)
+
+sync_cursors = sa.Table(
+    "sync_cursors",
+    metadata,
+    *_keys("tenant_id", "system_type", "listing"),
+    _text("cursor"),
+    sa.Column("listed_at", _Time, nullable=False),
+    sa.Column("moved_at", _Time, nullable=False),
+    sa.ForeignKeyConstraint(
+        ["tenant_id", "system_type"],
+        ["external_system_connections.tenant_id", "external_system_connections.system_type"],
+    ),
+)
+
+critical_notices = sa.Table(
+    "critical_notices",
+    metadata,
+    sa.Column("notice_id", sa.Uuid, nullable=False, server_default=_new_id),
+    _tenant(),
+    sa.Column("day", sa.Date, primary_key=True),
+    *_keys("system_type", "cause"),
+    _text("message"),
+    *_maybe("remedy"),
+    sa.Column("created_at", _Time, nullable=False),
+    sa.Column("delivered_at", _Time),
+    _number("tries", 0),
+    *_maybe("last_error"),
 )
 
 progress_kpis = sa.Table(

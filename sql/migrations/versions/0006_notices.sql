@@ -1,0 +1,28 @@
+-- 0006 · notices of what only a person can mend
+--
+-- Consent withdrawn, a token revoked, removals held back: one notice for each cause, connection and UTC day, however
+-- many syncs meet it. A notice that no receiver has taken yet stays due.
+
+CREATE TABLE critical_notices (
+    notice_id uuid NOT NULL DEFAULT new_id(),
+    tenant_id text NOT NULL REFERENCES tenants,
+    system_type text NOT NULL,
+    day date NOT NULL,
+    cause text NOT NULL,
+    message text NOT NULL,
+    remedy text,
+    created_at timestamptz NOT NULL,
+    delivered_at timestamptz,
+    tries integer NOT NULL DEFAULT 0,
+    last_error text,
+    PRIMARY KEY (tenant_id, day, system_type, cause)
+);
+
+ALTER TABLE critical_notices ENABLE ROW LEVEL SECURITY;
+ALTER TABLE critical_notices FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON critical_notices TO integration_pipeline_worker
+USING (tenant_id = current_setting('app.tenant_id', true) AND tenant_id <> '')
+WITH CHECK (tenant_id = current_setting('app.tenant_id', true) AND tenant_id <> '');
+CREATE POLICY all_tenants ON critical_notices TO integration_pipeline_operator USING (true);
+GRANT SELECT ON critical_notices TO integration_pipeline_worker, integration_pipeline_operator;
+GRANT INSERT, UPDATE (delivered_at, tries, last_error) ON critical_notices TO integration_pipeline_worker;
