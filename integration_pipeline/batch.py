@@ -241,11 +241,9 @@ class _Work:
             on_begin=lambda connection, sync_id: self.open_rows.update({sync_id: connection}),
             on_read=lambda connection, sync_type, rows: self.on_event(Read(connection, sync_type, rows)),
         )
-        calls = 0
         for sync_type in due(session.connection, self.request):
             self.on_event(Started(session.connection, sync_type))
-            outcome = sync(session, provider, sync_type, run, calls_before=calls)
-            calls = session.api.calls
+            outcome = sync(session, provider, sync_type, run)
             if outcome.sync_id:
                 self.open_rows.pop(UUID(outcome.sync_id), None)
             self.results.put(outcome)
@@ -282,7 +280,7 @@ class _Work:
 class _Closed:
     """The API of a connection whose work ended before it began: its syncs fail without asking anything."""
 
-    calls = 0
+    calls = questions = 0
 
     def get(self, *_: Any, **__: Any) -> Any:
         raise RuntimeError("nothing may be asked here")

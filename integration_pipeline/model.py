@@ -218,5 +218,7 @@ class Outcome:
     remedy: str | None
     warnings: tuple[str, ...]
     api_calls: int
+    api_calls_minimum: int | None
+    """The fewest HTTP requests with which its listings could have been read; null where they were not (FAILED)."""
     dry_run: bool
     changes: tuple[PlannedChange, ...] = ()

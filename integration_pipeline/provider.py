@@ -6,7 +6,7 @@ The loop in ``sync.py`` is written once; a provider tells it what to ask, how to
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from integration_pipeline.errors import PipelineError, ProviderError
 from integration_pipeline.model import Connection, Page, SyncType, System, Token
@@ -84,6 +84,13 @@ class Api(Protocol):
     def calls(self) -> int:
         """HTTP requests sent so far, retries and token requests included."""
 
+    @property
+    def questions(self) -> int:
+        """What was asked so far, each question once, however often it had to be sent.
+
+        A token counts when it had to be had before the work began, and not when the provider took one back in its middle.
+        """
+
     def get(
         self,
         path: str,
@@ -116,6 +123,13 @@ class Api(Protocol):
         """
 
 
+class Cost(NamedTuple):
+    """HTTP requests: those that were sent, and the fewest with which the same could have been read."""
+
+    calls: int = 0
+    fewest: int = 0
+
+
 @dataclass(slots=True)
 class Session:
     """One invocation's work on one connection: its types run in turn and share the client, the token and the memo."""
@@ -130,6 +144,20 @@ class Session:
     """What the provider says of the workspace or organisation, where it was asked."""
     failure: PipelineError | None = None
     """What ended this connection's work for good: the types still due fail with it, without asking again."""
+    avoidable: int = 0
+    """Questions that the provider's largest pages would have made needless (``http/listings.py`` counts them)."""
+    accounted: Cost = field(default_factory=Cost)
+    """What the outcomes so far have told."""
+
+    @property
+    def cost(self) -> Cost:
+        """Of all that was asked so far."""
+        return Cost(self.api.calls, self.api.questions - self.avoidable)
+
+    @property
+    def cost_since_accounted(self) -> Cost:
+        cost = self.cost
+        return Cost(cost.calls - self.accounted.calls, cost.fewest - self.accounted.fewest)
 
     def warn(self, text: str) -> None:
         if text not in self.warnings:

@@ -62,7 +62,6 @@ class Attempt:
     sync_type: SyncType
     run: Run
     started_at: dt.datetime
-    calls_before: int
     sync_id: UUID | None = None
 
     @property
@@ -78,6 +77,7 @@ class Attempt:
         remedy: str | None = None,
         changes: Sequence[PlannedChange] = (),
     ) -> Outcome:
+        cost = self.session.cost_since_accounted
         return Outcome(
             sync_id=str(self.sync_id) if self.sync_id else None,
             tenant_id=self.session.connection.tenant_id,
@@ -91,22 +91,22 @@ class Attempt:
             error_message=message,
             remedy=remedy,
             warnings=tuple(self.session.warnings),
-            api_calls=self.session.api.calls - self.calls_before,
+            api_calls=cost.calls,
+            api_calls_minimum=None if status is Status.FAILED else cost.fewest,
             dry_run=self.run.dry_run,
             changes=tuple(changes),
         )
 
 
-def sync(session: Session, provider: Provider, sync_type: SyncType, run: Run, *, calls_before: int) -> Outcome:
+def sync(session: Session, provider: Provider, sync_type: SyncType, run: Run) -> Outcome:
     """Bring one connection's rows of one type in step with the provider, and say how it went.
 
     Provider and database errors become a FAILED outcome; only an interruption is raised.
 
-    :param calls_before: the session's API calls that earlier syncs have accounted for.
     :raises Interrupted: after the history row says so.
     """
     session.warnings.clear()
-    attempt = Attempt(session, sync_type, run, run.now(), calls_before)
+    attempt = Attempt(session, sync_type, run, run.now())
     spool = Spool(run.batch_size or session.connection.batch_size)
     try:
         if not run.dry_run:
@@ -135,6 +135,7 @@ def sync(session: Session, provider: Provider, sync_type: SyncType, run: Run, *,
         return _fail(attempt, error, Kind.UNKNOWN_ERROR, message, "Report it with its stack trace.")
     finally:
         spool.close()
+        session.accounted = session.cost
 
 
 def rematch(database: Database, connection: Connection, *, at: dt.datetime) -> int:

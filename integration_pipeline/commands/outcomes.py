@@ -40,6 +40,7 @@ def as_json(outcome: Outcome) -> Mapping[str, Any]:
         "error_type": outcome.error_type,
         "error_message": outcome.error_message,
         "api_calls": outcome.api_calls,
+        "api_calls_minimum": outcome.api_calls_minimum,
         "dry_run": outcome.dry_run,
     }
 

@@ -6,6 +6,7 @@ Errors come back as :mod:`integration_pipeline.errors`; none quotes a query, a t
 """
 
 import base64
+import contextlib
 import dataclasses
 import datetime as dt
 import json as json_module
@@ -14,7 +15,7 @@ import random
 import re
 import time
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import httpx
@@ -79,6 +80,8 @@ class Client:
     ) -> None:
         self.calls = 0
         """HTTP requests sent, retries, redirects and token requests included."""
+        self.questions = 0
+        """As :attr:`integration_pipeline.provider.Api.questions`."""
         self._provider = provider
         self._hosts = Hosts(base_url, domains=provider.api.domains, allowed=allowed_hosts)
         self._token = token
@@ -157,7 +160,8 @@ class Client:
         def attempt() -> T:
             return self._read(self._send(request, limits, 1, is_kept=True), read_unless_redirected)
 
-        return self._with_retries(limits, attempt)
+        with self._one_question():
+            return self._with_retries(limits, attempt)
 
     def close(self) -> None:
         """Hang up, from any thread: an exchange under way ends at once with Interrupted, one for a token when it is over."""
@@ -180,7 +184,18 @@ class Client:
             answer = self._follow(authorized, limits, parts() if callable(parts) else parts)
             return self._read(answer, lambda answer: read(self._accepted(answer, plain.place)))
 
-        return self._with_token(lambda token: self._with_retries(limits, lambda: attempt(token)))
+        with self._one_question():
+            return self._with_token(lambda token: self._with_retries(limits, lambda: attempt(token)))
+
+    @contextlib.contextmanager
+    def _one_question(self) -> Iterator[None]:
+        """What is sent here counts as one question; where nothing could be sent, nothing was asked."""
+        calls = self.calls
+        try:
+            yield
+        finally:
+            if self.calls > calls:
+                self.questions += 1
 
     def _with_token(self, attempt: Callable[[str], T]) -> T:
         token = self._checked_token(None)
@@ -188,8 +203,11 @@ class Client:
             return attempt(token)
         except TokenRejected as error:
             log.info("token rejected system=%s code=%s", self._provider.system, error.code)
+        questions = self.questions
+        fresh = self._checked_token(token)
+        self.questions = questions
         try:
-            return attempt(self._checked_token(token))
+            return attempt(fresh)
         except TokenRejected as error:
             raise CredentialsError(
                 f"the provider rejects even a fresh access token: {error}",

@@ -3,9 +3,10 @@
 fetch -> walk -> pages of rows -> make -> pages of records
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from integration_pipeline.http.paging import Rows, walk
 from integration_pipeline.model import Page, Rejection
@@ -39,13 +40,61 @@ class Cursors:
         :param sizes: rows per page, the largest first; smaller ones are for where a larger one is refused.
         """
 
-        def fetch(cursor: str | None, size: int) -> tuple[Page, str | None]:
+        def fetch(cursor: str | None, size: int) -> Fetched:
             query = {**params, self.size: str(size)} | ({"cursor": cursor} if cursor else {})
             page, rejected = asked(session, rows, path, query)
-            return as_page(page[rows.at], rejected, make), self.following(page)
+            served = len(page[rows.at]) + len(rejected)
+            return Fetched(as_page(page[rows.at], rejected, make), served, self.following(page))
 
         first = page_size(session, sizes[0])
-        return walk(fetch, (first, *(size for size in sizes if size < first)), too_much=self.too_much)
+        asked_sizes = (first, *(size for size in sizes if size < first))
+        return counted(session, fetch, asked_sizes, largest=sizes[0], too_much=self.too_much)
+
+
+class Fetched(NamedTuple):
+    """A page, how many rows the provider served for it (those that are no records of ours too), and the next cursor."""
+
+    page: Page
+    served: int
+    following: str | None
+
+
+def counted(
+    session: Session,
+    fetch: Callable[[str | None, int], Fetched],
+    sizes: Sequence[int],
+    *,
+    largest: int | None,
+    too_much: Collection[str] = (),
+) -> Iterator[Page]:
+    """Walk a listing (:func:`walk`), and tell the session how many of its questions larger pages would have spared.
+
+    :param largest: rows on the provider's largest page; None where the size is its own affair, and every page is needed.
+    """
+    questions, served = 0, list[int]()
+
+    def fetch_and_count(cursor: str | None, size: int) -> tuple[Page, str | None]:
+        nonlocal questions
+        questions += 1
+        page, rows, following = fetch(cursor, size)
+        served.append(rows)
+        return page, following
+
+    try:
+        yield from walk(fetch_and_count, sizes, too_much=too_much)
+    finally:
+        if largest is not None:
+            session.avoidable += questions - fewest(served, largest)
+
+
+def fewest(served: Sequence[int], largest: int) -> int:
+    """The fewest pages that could have carried a listing: full ones, and those that the provider left empty.
+
+    :param served: rows on each page.
+    :param largest: the rows of the provider's largest page.
+    """
+    filled = sum(rows > 0 for rows in served)
+    return max(1, min(filled, math.ceil(sum(served) / largest)) + len(served) - filled)
 
 
 def page_size(session: Session, largest: int) -> int:

@@ -26,7 +26,8 @@ UPDATE external_system_sync_history SET
     completed_at = %(completed_at)s, status = %(status)s, records_processed = %(processed)s,
     records_created = %(created)s, records_updated = %(updated)s, records_deleted = %(deleted)s,
     records_unchanged = %(unchanged)s, records_rejected = %(rejected)s, error_type = %(error_type)s,
-    error_message = %(error_message)s, remedy = %(remedy)s, warnings = %(warnings)s, api_calls = %(api_calls)s
+    error_message = %(error_message)s, remedy = %(remedy)s, warnings = %(warnings)s, api_calls = %(api_calls)s,
+    api_calls_minimum = %(api_calls_minimum)s
 WHERE sync_id = %(sync_id)s AND tenant_id = %(tenant_id)s AND completed_at IS NULL
 """
 
@@ -52,6 +53,7 @@ class Entry(NamedTuple):
     remedy: str | None
     warnings: list[str]
     api_calls: int
+    api_calls_minimum: int | None
     run_id: str | None
     state: str = ""
     """The status; for a row without an end ``RUNNING`` or ``INTERRUPTED``."""
@@ -181,7 +183,7 @@ def _close(cursor: psycopg.Cursor[Any], outcome: Outcome) -> bool:
             for name in ("created", "updated", "deleted", "unchanged", "rejected", "processed")
         },
         **{name: getattr(outcome, name) for name in ("sync_id", "tenant_id", "completed_at", "status", "error_type")},
-        **{name: getattr(outcome, name) for name in ("error_message", "remedy", "api_calls")},
+        **{name: getattr(outcome, name) for name in ("error_message", "remedy", "api_calls", "api_calls_minimum")},
         "warnings": list(outcome.warnings),
     }
     return cursor.execute(_CLOSE, values).rowcount == 1

@@ -184,6 +184,7 @@ def _release(cursor: Cursor, connection: Connection, hold: Hold, now: Callable[[
         remedy=None,
         warnings=(),
         api_calls=0,
+        api_calls_minimum=0,
         dry_run=False,
     )
     history.finish(cursor, outcome)

@@ -24,6 +24,7 @@ def outcome(**changes: Any) -> Outcome:
         "remedy": None,
         "warnings": (),
         "api_calls": 7,
+        "api_calls_minimum": 5,
         "dry_run": False,
         **changes,
     }

@@ -29,6 +29,7 @@ def outcome(of: Connection, sync_type: SyncType) -> Outcome:
         remedy=None,
         warnings=(),
         api_calls=1,
+        api_calls_minimum=1,
         dry_run=False,
     )
 

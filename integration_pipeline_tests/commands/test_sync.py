@@ -16,7 +16,7 @@ from integration_pipeline_tests.commands.conftest import Command
 KEYS = [
     "sync_id", "tenant_id", "system_type", "sync_type", "started_at", "completed_at", "status", "records_processed",
     "records_created", "records_updated", "records_deleted", "records_unchanged", "records_rejected", "error_type",
-    "error_message", "api_calls", "dry_run",
+    "error_message", "api_calls", "api_calls_minimum", "dry_run",
 ]  # fmt: skip
 
 TABLES = (

@@ -82,19 +82,18 @@ class World:
         self.stale: list[str | None] = []
         self.waits: list[tuple[float, str]] = []
         self.limiter = Limiter(lambda: self.now)
-        defaults: dict[str, Any] = {"rate_limit": 600, "attempts": 3, "timeout_seconds": 30.0, "deadline": math.inf}
+        limits: dict[str, Any] = {"rate_limit": 600, "attempts": 3, "timeout_seconds": 30.0, "deadline": math.inf}
         self.client = Client(
             provider=provider(classify),
             base_url=URL,
             allowed_hosts=frozenset(),
-            token=self.token,
             limiter=self.limiter,
             clock=lambda: self.now,
             now=lambda: NOW + dt.timedelta(seconds=self.now),
             wait=self.wait,
             on_wait=lambda seconds, reason: self.waits.append((seconds, reason)),
             transport=httpx.MockTransport(self.answer),
-            **{**defaults, **options},
+            **{**limits, "token": self.token, **options},
         )
 
     def token(self, stale: str | None) -> str:
@@ -141,6 +140,35 @@ def test_a_get_asks_under_the_base_url_with_the_token_and_reads_the_answer() -> 
     assert request.headers["prefer"] == "x"
     assert request.headers["accept-encoding"] == "gzip"
     assert world.client.calls == 1
+
+
+def test_a_question_is_one_however_often_it_is_sent() -> None:
+    renewed: list[str] = []
+
+    def token(stale: str | None) -> str:
+        if stale is not None:  # it must be asked for, as Tokens does
+            renewed.append(world.client.post_form("https://login.test/token", lambda _: "token-2", form={}))
+        return renewed[0] if renewed else "token-1"
+
+    answers = (httpx.Response(503), redirect("/v2/users"), httpx.Response(401), ok(), ok(), ok())
+    world = World(*answers, token=token)
+    world.get()
+    assert (world.client.questions, world.client.calls) == (1, 5)
+    world.get()
+    assert (world.client.questions, world.client.calls) == (2, 6)
+
+
+def test_a_token_had_before_the_work_is_a_question() -> None:
+    world = World(httpx.Response(503), ok())
+    world.client.post_form("https://login.test/token", read_json, form={})
+    assert (world.client.questions, world.client.calls) == (0 + 1, 2)
+
+
+def test_what_could_not_be_sent_was_not_asked() -> None:
+    world = World(deadline=0.0)
+    with pytest.raises(TimedOut):
+        world.get()
+    assert world.client.questions == 0
 
 
 def test_a_link_is_asked_as_it_came() -> None:

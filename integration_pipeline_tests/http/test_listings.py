@@ -3,7 +3,7 @@ from typing import Any, NotRequired
 import pytest
 from typing_extensions import TypedDict
 
-from integration_pipeline.http.listings import Cursors, as_page
+from integration_pipeline.http.listings import Cursors, Fetched, as_page, counted, fewest
 from integration_pipeline.http.paging import Rows
 from integration_pipeline.model import Page, Rejection
 from integration_pipeline.providers.slack import PROVIDER
@@ -61,3 +61,34 @@ def test_a_row_becomes_a_record_or_a_rejection_or_nothing() -> None:
     bad, worse = Rejection("b", "BOT", "its details could not be read"), Rejection(None, "BOT", "id: is missing")
     made = {"a": "record", "b": bad, "c": None}
     assert as_page("abc", [worse], made.get) == Page(["record"], [worse, bad])
+
+
+@pytest.mark.parametrize(
+    ("served", "calls"),
+    [
+        ([], 1),
+        ([0], 1),
+        ([0, 0], 2),
+        ([100], 1),
+        ([100, 1], 2),
+        ([40, 40, 20], 1),
+        ([40, 40, 21], 2),
+        ([100, 0], 2),
+        ([0, 30, 0, 30], 3),
+        ([250], 1),
+    ],
+)
+def test_full_pages_and_those_the_provider_left_empty_are_the_fewest(served: list[int], calls: int) -> None:
+    assert fewest(served, 100) == calls
+
+
+@pytest.mark.parametrize(("largest", "avoidable"), [(1000, 3), (2, 2), (None, 0)])
+def test_the_session_learns_which_questions_larger_pages_would_have_spared(largest: int | None, avoidable: int) -> None:
+    current, _ = session(PROVIDER, {})
+    rows = {None: 1, "b": 1, "c": 0, "d": 1, "e": 1}
+    following = dict(zip(rows, [*rows, None][1:], strict=True))
+    pages = counted(
+        current, lambda cursor, _size: Fetched(Page([], []), rows[cursor], following[cursor]), (1,), largest=largest
+    )
+    assert len(list(pages)) == len(rows)
+    assert current.avoidable == avoidable

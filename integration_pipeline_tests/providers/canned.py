@@ -38,6 +38,8 @@ class CannedApi:
     def calls(self) -> int:
         return len(self.asked)
 
+    questions = calls
+
     @property
     def paths(self) -> list[str]:
         return [path for path, _ in self.asked]

@@ -39,6 +39,7 @@ def outcome(sync_id: UUID, **changes: object) -> Outcome:
         remedy=None,
         warnings=("no e-mail scope", "second"),
         api_calls=7,
+        api_calls_minimum=5,
         dry_run=False,
     )
     return replace(found, **changes)  # type: ignore[arg-type] # whatever the test is about

@@ -12,8 +12,8 @@ from urllib.parse import quote
 from typing_extensions import TypedDict
 
 from integration_pipeline.errors import Forbidden, ProviderError
-from integration_pipeline.http.listings import Make, as_page, page_size
-from integration_pipeline.http.paging import Rows, walk
+from integration_pipeline.http.listings import Fetched, Make, as_page, counted, page_size
+from integration_pipeline.http.paging import Rows
 from integration_pipeline.model import Page, Rejection
 from integration_pipeline.provider import Session
 from integration_pipeline.providers.teams.batch import ask, in_batches, url
@@ -97,8 +97,9 @@ SUBSCRIPTIONS = Resource(
 def listed(
     session: Session, resource: Resource, record: Make, path: str, params: Mapping[str, str] | None = None
 ) -> Iterator[Page]:
-    """The pages of a listing that is asked for alone."""
-    return _walk(session, resource, record, lambda: _get(session, resource, path, params))
+    """The pages of a listing that is asked for alone; it is counted on how few they could be where ``$top`` is ours to say."""
+    largest = LARGEST_PAGE if params and "$top" in params else None
+    return _walk(session, resource, record, lambda: _get(session, resource, path, params), largest)
 
 
 def answered(session: Session, resource: Resource, record: Make, answer: Any) -> Iterator[Page]:
@@ -145,15 +146,20 @@ def size(session: Session) -> str:
 
 
 def _walk(
-    session: Session, resource: Resource, record: Make, first: Callable[[], tuple[Any, list[Rejection]]]
+    session: Session,
+    resource: Resource,
+    record: Make,
+    first: Callable[[], tuple[Any, list[Rejection]]],
+    largest: int | None = None,
 ) -> Iterator[Page]:
-    def fetch(cursor: str | None, _size: int) -> tuple[Page, str | None]:
+    def fetch(cursor: str | None, _size: int) -> Fetched:
         # A nextLink is used as it comes; the headers it was got with are not in it (learn.microsoft.com/graph/paging).
         page, rejected = first() if cursor is None else _get(session, resource, cursor, None)
-        return as_page(page["value"], rejected, record), page.get(_NEXT)
+        served = len(page["value"]) + len(rejected)
+        return Fetched(as_page(page["value"], rejected, record), served, page.get(_NEXT))
 
     with _permission_named(resource):
-        yield from walk(fetch, (LARGEST_PAGE,))
+        yield from counted(session, fetch, (LARGEST_PAGE,), largest=largest)
 
 
 def _get(

@@ -74,7 +74,7 @@ class FakeApi:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.calls = 0
+        self.calls = self.questions = 0
         self.waits: list[float | None] = []
         self.counted: list[tuple[str, int]] = []
         """Operation and number of parts of every call."""
@@ -116,6 +116,7 @@ class FakeApi:
     ) -> T:
         assert operation in PROVIDER.limits
         tries, is_renewed = 0, False
+        self.questions += 1
         while True:
             self.calls += 1
             self.counted.append((operation, count()))
