@@ -21,7 +21,7 @@ from integration_pipeline.errors import Interrupted, Kind, PipelineError, Provid
 from integration_pipeline.model import Connection, Counts, Outcome, PlannedChange, Status, SyncType
 from integration_pipeline.provider import Provider, Session
 from integration_pipeline.store import history, holds, staging
-from integration_pipeline.store.engine import Database
+from integration_pipeline.store.engine import CommitUnanswered, Database
 from integration_pipeline.store.staging import TARGETS, Apply, Row, Spool, Target, row_of, row_of_absence
 from integration_pipeline.verdict import Plan, Walk, problems, verdict
 
@@ -236,18 +236,38 @@ def _commit(attempt: Attempt, plan: Plan, spool: Spool) -> Outcome:
         users_are_complete=attempt.sync_type is SyncType.USERS and plan.is_complete,
         workspace=session.workspace,
     )
-    with attempt.run.database.transaction(session.connection.tenant_id) as cursor:
-        has_rows = any(True for _ in spool.rows(is_held=plan.is_held))
-        rematched = staging.apply(cursor, task, spool.rows(is_held=plan.is_held), has_rows=has_rows)
-        for account in rematched:
-            plan.diff.rematched(account)
-        staging.record_problems(cursor, task, problems(plan))
-        hold_id = holds.settle(cursor, task, plan.objections, spool.deactivations())
-        outcome = attempt.outcome(*verdict(plan, hold_id))
-        history.finish(cursor, outcome)
+    database = attempt.run.database
+    outcome: Outcome | None = None
+    try:
+        with database.transaction(session.connection.tenant_id) as cursor:
+            has_rows = any(True for _ in spool.rows(is_held=plan.is_held))
+            rematched = staging.apply(cursor, task, spool.rows(is_held=plan.is_held), has_rows=has_rows)
+            for account in rematched:
+                plan.diff.rematched(account)
+            staging.record_problems(cursor, task, problems(plan))
+            hold_id = holds.settle(cursor, task, plan.objections, spool.deactivations())
+            outcome = attempt.outcome(*verdict(plan, hold_id))
+            history.finish(cursor, outcome)
+    except CommitUnanswered:
+        if outcome is None or not _was_committed(database, outcome):
+            raise
     if session.workspace is not None:
         session.connection = replace(session.connection, workspace=session.workspace)
     return outcome
+
+
+def _was_committed(database: Database, outcome: Outcome) -> bool:
+    """What became of a COMMIT that nobody answered.
+
+    :raises PipelineError: nobody can tell now; the history row will.
+    """
+    try:
+        return history.was_finished(database, outcome)
+    except psycopg.Error as error:
+        raise PipelineError(
+            "the database was lost while it committed, and does not say whether the changes were kept",
+            remedy="Look at `history list` once it is back; the next run is right either way.",
+        ) from error
 
 
 def _preview(attempt: Attempt, plan: Plan, spool: Spool) -> Outcome:

@@ -1,6 +1,7 @@
 """Connections: rows with sealed secrets ↔ records with opened ones; and where a connection's tokens are kept."""
 
 import datetime as dt
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -15,6 +16,8 @@ from integration_pipeline.store import people
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.locks import Locks, Purpose
 
+_log = logging.getLogger(__name__)
+
 PLAIN = (
     "client_id", "token_expires_at", "refresh_started_at", "api_endpoint", "sync_enabled", "sync_users", "sync_teams",
     "sync_notifications", "batch_size", "api_rate_limit", "retry_attempts", "timeout_seconds", "options", "workspace",
@@ -27,6 +30,9 @@ SEALED = ("client_secret", "access_token", "refresh_token")
 
 TOKEN_POLL_SECONDS = 0.2
 """How often a process looks whether another one is done refreshing the token it waits for."""
+
+SAVE_AGAIN_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""The pauses between tries to keep a new token while the database is away: a refresh token is not given twice."""
 
 _COLUMNS = ("tenant_id", "system_type", *PLAIN, *SEALED, "secret_options")
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM external_system_connections"
@@ -123,15 +129,25 @@ class ConnectionTokens:
         self._update("refresh_started_at = NULL", {})
 
     def save(self, token: Token) -> None:
-        """Commit a new token. A refresh token that did not come with it stays."""
+        """Commit a new token, however often the database is lost meanwhile. A refresh token that did not come stays."""
+        values = {
+            "access_token": self._sealed("access_token", token.access_token),
+            "refresh_token": token.refresh_token and self._sealed("refresh_token", token.refresh_token),
+            "expires_at": token.expires_at,
+        }
+        for seconds in SAVE_AGAIN_SECONDS:
+            try:
+                return self._save(values)
+            except psycopg.OperationalError as error:
+                _log.warning("%s %s: a new token waits: %s", self._tenant_id, self._system, type(error).__name__)
+            self._pause(seconds)
+        return self._save(values)
+
+    def _save(self, values: Mapping[str, Any]) -> None:
         self._update(
             "access_token = %(access_token)s, token_expires_at = %(expires_at)s, refresh_started_at = NULL, "
             "refresh_token = coalesce(%(refresh_token)s, refresh_token)",
-            {
-                "access_token": self._sealed("access_token", token.access_token),
-                "refresh_token": token.refresh_token and self._sealed("refresh_token", token.refresh_token),
-                "expires_at": token.expires_at,
-            },
+            values,
         )
 
     def _sealed(self, column: str, value: SecretStr) -> str:

@@ -20,7 +20,11 @@ from integration_pipeline.store import migrations, urls
 OLDEST_SERVER = 150000
 _WORKER = "integration_pipeline_worker"
 _OPERATOR = "integration_pipeline_operator"
-_BEGIN = sql.SQL("BEGIN; SELECT set_config('role', {role}, true), set_config('app.tenant_id', {tenant_id}, true)")
+_BEGIN = sql.SQL(
+    "BEGIN; SELECT set_config('role', {role}, true), set_config('app.tenant_id', {tenant_id}, true), "
+    # Of a machine that is gone without a word, the server would keep the transaction, and its locks, for two hours.
+    "set_config('idle_in_transaction_session_timeout', '60s', true)"
+)
 _CHECK = b"""
 SELECT
     current_setting('server_version_num')::integer,
@@ -36,6 +40,10 @@ SELECT
     to_regclass('alembic_version') IS NOT NULL
 """
 _ROLES = 2
+
+
+class CommitUnanswered(psycopg.OperationalError):
+    """The session was lost while it committed: the transaction may be in the database as a whole, or not at all."""
 
 
 class Database:
@@ -72,14 +80,30 @@ class Database:
         """
         if not tenant_id:
             raise UsageError("a tenant's id cannot be empty")
-        with self._pool.connection() as session, _as_role(session, _WORKER, tenant_id) as cursor:
+        with self._begun(_WORKER, tenant_id) as session, _transaction(session) as cursor:
             yield cursor
 
     @contextmanager
     def operator(self) -> Iterator[psycopg.Cursor[TupleRow]]:
         """A transaction across tenants, with what lists and imports need; it commits unless the block raises."""
-        with self._pool.connection() as session, _as_role(session, _OPERATOR, "") as cursor:
+        with self._begun(_OPERATOR, "") as session, _transaction(session) as cursor:
             yield cursor
+
+    @contextmanager
+    def _begun(self, role: str, tenant_id: str) -> Iterator[psycopg.Connection]:
+        """A session with the transaction begun; those that the server dropped while they were idle are replaced."""
+        # psycopg would spend a round trip each on BEGIN and on what follows it.
+        begin = _BEGIN.format(role=sql.Literal(role), tenant_id=sql.Literal(tenant_id))
+        for dropped in range(self._pool.max_size + 1):
+            with self._pool.connection() as session:
+                try:
+                    session.execute(begin)
+                except psycopg.OperationalError:
+                    if not session.closed or dropped == self._pool.max_size:
+                        raise
+                    continue
+                yield session
+                return
 
     def close(self) -> None:
         # Told to stop, a process has three seconds; a thread in the middle of connecting would use up five.
@@ -102,10 +126,12 @@ def fill(cursor: psycopg.Cursor[Any], table: str, rows: Iterable[Sequence[Any]])
 
 
 @contextmanager
-def _as_role(session: psycopg.Connection, role: str, tenant_id: str) -> Iterator[psycopg.Cursor[TupleRow]]:
+def _transaction(session: psycopg.Connection) -> Iterator[psycopg.Cursor[TupleRow]]:
+    """What the block does, as one transaction that has begun.
+
+    :raises CommitUnanswered: it may have been committed.
+    """
     with session.cursor() as cursor:
-        # psycopg would spend a round trip each on BEGIN and on what follows it.
-        cursor.execute(_BEGIN.format(role=sql.Literal(role), tenant_id=sql.Literal(tenant_id)))
         try:
             yield cursor
         except BaseException:
@@ -117,7 +143,12 @@ def _as_role(session: psycopg.Connection, role: str, tenant_id: str) -> Iterator
             # COMMIT would quietly roll back: whoever caught the statement's error must not take it for written.
             session.rollback()
             raise psycopg.errors.InFailedSqlTransaction("a statement of this transaction failed: nothing was written")
-        session.commit()
+        try:
+            session.commit()
+        except psycopg.OperationalError as error:
+            if not session.closed:
+                raise
+            raise CommitUnanswered("the session was lost while it committed") from error
 
 
 def _check(session: psycopg.Connection) -> None:

@@ -21,6 +21,9 @@ INTERRUPTED = Kind.INTERRUPTED.value
 
 _CUT_OFF = "the process ended before the sync did"
 
+_COMMIT_SECONDS = 60
+"""How long a transaction whose client is gone may take to end: as long as the server lets it sit idle."""
+
 _CLOSE = """
 UPDATE external_system_sync_history SET
     completed_at = %(completed_at)s, status = %(status)s, records_processed = %(processed)s,
@@ -102,6 +105,24 @@ def finish(cursor: psycopg.Cursor[Any], outcome: Outcome) -> None:
     """
     if not _close(cursor, outcome):
         raise Superseded(f"the sync {outcome.sync_id} was closed by another process")
+
+
+def was_finished(database: Database, outcome: Outcome) -> bool:
+    """Whether :func:`finish` is in the database after all, asked when its COMMIT went unanswered.
+
+    The row tells: it was written in that transaction. Taking its lock waits for the transaction's end, should the server
+    still be at it.
+
+    :raises psycopg.Error: the database does not answer, or not within the time that a commit can take.
+    """
+    with database.transaction(outcome.tenant_id) as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = '{_COMMIT_SECONDS}s'".encode())
+        found = cursor.execute(
+            "SELECT status, completed_at FROM external_system_sync_history "
+            "WHERE tenant_id = %s AND sync_id = %s FOR UPDATE",
+            (outcome.tenant_id, outcome.sync_id),
+        ).fetchone()
+    return found == (outcome.status, outcome.completed_at)
 
 
 def fail(
