@@ -6,7 +6,7 @@ so that memory and database work follow the changes and not the directory. What 
 a negative number, so that a million rows need no second one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -79,10 +79,44 @@ class Diff:
     """kind → how many active rows the provider flags as inactive or gone."""
     unproven: dict[str, str] = field(default_factory=dict)
     """listing → why it cannot prove that something is absent although it was read to its end."""
+    is_loaded: bool = False
+    """Whether ``stored`` is all that is stored."""
     rows: dict[str, int] = field(default_factory=dict)
     """listing → how many rows it held, rejected ones included."""
+    _named: dict[str, int] = field(default_factory=dict)
+    """listing that tells changes → how many of the rows it names were there before."""
     _numbers: dict[str, int] = field(default_factory=dict)
     _rejected: set[str] = field(default_factory=set)
+
+    def load(self, stored: dict[str, int]) -> None:
+        """Take all that is stored, before the first listing that is read whole."""
+        self.stored = stored | self.stored if self.stored else stored
+        self.is_loaded = True
+
+    def names(self, page: Page) -> list[str]:
+        """Identities of all that a page names and nothing is known of yet: what :meth:`learn` is to be told."""
+        named: list[tuple[str, str]] = [(record.kind, record.key) for record in page.records]
+        named += [(removal.kind, removal.key) for removal in page.removed]
+        named += [(rejection.kind, rejection.key) for rejection in page.rejected if rejection.key is not None]
+        found = (identity(kind, key.replace("\x00", ""), by_kind=self.by_kind) for kind, key in named)
+        return [name for name in dict.fromkeys(found) if name not in self.stored and _is_text(name)]
+
+    def learn(self, listing: str, hashes: Mapping[str, int]) -> None:
+        """Take what is stored of the rows that a listing of changes names, before its page is fed.
+
+        What it then names as removed is learnt and never seen: absent, as from a whole listing.
+        """
+        self.stored |= hashes
+        self._named[listing] = self._named.get(listing, 0) + sum(value != GONE for value in hashes.values())
+
+    def keep_others(self, listing: str, there: int) -> None:
+        """End a listing of changes: the rows that it did not name are in it as they were.
+
+        :param there: how many rows were stored as being in it, whether active or not.
+        """
+        others = there - self._named.get(listing, 0)
+        self.rows[listing] = self.rows.get(listing, 0) + others
+        self.counts.unchanged += others
 
     def feed(self, listing: str, page: Page) -> Iterator[Change]:
         """Compare one page; yields what differs. To be consumed to its end.
@@ -163,15 +197,21 @@ class Diff:
         """What notes in ``stored`` that a row was seen in this listing."""
         return -1 - self._numbers.setdefault(listing, len(self._numbers))
 
-    def rematched(self, name: str) -> None:
+    def rematched(self, name: str, *, is_there: bool = False) -> None:
         """Count a mapping that changed alone: an update, of an account that else would be unchanged (requirement A5).
 
         An account that could not be read has its count already.
+
+        :param is_there: whether a listing of changes stands for the account without having named it.
         """
         if name in self._rejected:
             return
         self.counts.updated += 1
-        self.counts.unchanged -= self.has_seen(name)
+        self.counts.unchanged -= is_there or self.has_seen(name)
+
+    def unnamed(self, names: Iterable[str]) -> list[str]:
+        """Of these identities, those that neither a whole listing nor one of changes has to do with."""
+        return [name for name in names if name not in self.stored]
 
     def unseen(self) -> list[str]:
         """Identities of the active rows that no page held."""

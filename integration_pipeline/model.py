@@ -5,7 +5,7 @@ Nothing here reads, writes or decides; every other module speaks in these terms.
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, NewType
@@ -116,11 +116,31 @@ class Rejection(NamedTuple):
     message: str
 
 
+class Removal(NamedTuple):
+    """What a listing that tells changes names as gone: the same as not being in a whole listing."""
+
+    key: str
+    kind: str
+
+
 class Page(NamedTuple):
     """One page of a listing, as records. Rows that are no records of ours (bots among users) are left out."""
 
     records: list[Any]
     rejected: list[Rejection]
+    removed: Sequence[Removal] = ()
+    """Only of a listing that tells changes."""
+
+
+class Bookmark(NamedTuple):
+    """Where a listing's changes go on from."""
+
+    cursor: str
+    """The provider's own text."""
+    question: str
+    """What was asked (fields, whose directory). The cursor of another question is of no use."""
+    listed_at: dt.datetime | None
+    """When the listing was last read whole; None = by the sync that proposes this."""
 
 
 @dataclass(frozen=True, slots=True)

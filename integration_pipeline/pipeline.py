@@ -106,7 +106,7 @@ class Manner:
 
     :param wait: an interruptible sleep; raises Interrupted.
     :param slot: the worker slot, given up while waiting.
-    :param force_refresh: renew tokens although the stored ones are good.
+    :param force_refresh: renew tokens although the stored ones are good, and read every listing whole.
     :param keep_tokens: store renewed tokens; False in a dry run, which keeps only what would else be lost.
     """
 
@@ -175,7 +175,7 @@ def open_session(pipeline: Pipeline, connection: Connection, manner: Manner) -> 
         slot=manner.slot,
     )
     try:
-        yield Opened(Session(connection, client), tokens, client.close)
+        yield Opened(Session(connection, client, reads_all=manner.force_refresh), tokens, client.close)
     finally:
         client.close()
 

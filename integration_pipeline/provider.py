@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from integration_pipeline.errors import PipelineError, ProviderError
-from integration_pipeline.model import Connection, Page, SyncType, System, Token
+from integration_pipeline.model import Bookmark, Connection, Page, SyncType, System, Token
 
 T = TypeVar("T")
 
@@ -68,6 +68,8 @@ class Listing:
     :param proves_absence: false where the provider is known to leave things out (an archived team's channels).
     :param is_often_empty: true where it is nothing unusual that the last row goes (one team's apps). Any other listing
         that reads empty over active rows is suspect.
+    :param tells_changes: true where the pages hold what changed since ``Session.bookmarks`` and nothing else: what they
+        do not name is as it was, and what is gone is in ``Page.removed``. No key comes twice.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Listing:
     is_main: bool = False
     proves_absence: bool = True
     is_often_empty: bool = False
+    tells_changes: bool = False
 
 
 class Api(Protocol):
@@ -142,6 +145,14 @@ class Session:
     """Things an operator should know that do not make the sync PARTIAL; each is said once."""
     workspace: dict[str, Any] | None = None
     """What the provider says of the workspace or organisation, where it was asked."""
+    reads_all: bool = False
+    """Whether every listing is to be read whole, whatever is remembered (``--force-refresh``)."""
+    bookmarks: Mapping[str, Bookmark] = field(default_factory=dict)
+    """listing → where its changes go on from, of the type being synced; empty where the listings are to be read whole."""
+    next_bookmarks: dict[str, Bookmark] = field(default_factory=dict)
+    """listing → where the next night may go on from. Kept with this night's rows, if it is a SUCCESS."""
+    known: Callable[[str], Sequence[str]] = lambda _kind: ()
+    """The keys of the stored, active rows of a kind, of the type being synced."""
     failure: PipelineError | None = None
     """What ended this connection's work for good: the types still due fail with it, without asking again."""
     avoidable: int = 0

@@ -9,20 +9,22 @@ import logging
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from uuid import UUID
 
 import psycopg
 
 from integration_pipeline import guard
-from integration_pipeline.diff import Absence, Diff
+from integration_pipeline.diff import GONE, Absence, Diff
 from integration_pipeline.errors import Interrupted, Kind, PipelineError, ProviderError
-from integration_pipeline.model import Connection, Counts, Outcome, PlannedChange, Status, SyncType
-from integration_pipeline.provider import Provider, Session
-from integration_pipeline.store import history, holds, staging
+from integration_pipeline.model import Connection, Counts, Outcome, Page, PlannedChange, Status, SyncType
+from integration_pipeline.provider import Listing, Provider, Session
+from integration_pipeline.store import cursors, history, holds, staging
 from integration_pipeline.store.engine import CommitUnanswered, Database
-from integration_pipeline.store.staging import TARGETS, Apply, Row, Spool, Target, row_of, row_of_absence
+from integration_pipeline.store.staging import TARGETS, Apply, Cursor, Row, Spool, Target, row_of, row_of_absence
 from integration_pipeline.verdict import Plan, Walk, problems, verdict
 
 logger = logging.getLogger(__name__)
@@ -63,6 +65,9 @@ class Attempt:
     run: Run
     started_at: dt.datetime
     sync_id: UUID | None = None
+    has_bookmarks: bool = False
+    """Whether any are stored, be they of use or not."""
+    rows_read: int = 0
 
     @property
     def target(self) -> Target:
@@ -146,10 +151,15 @@ def rematch(database: Database, connection: Connection, *, at: dt.datetime) -> i
 
 def _read(attempt: Attempt, provider: Provider, spool: Spool) -> Plan:
     """Walk the provider and compare; nothing is written."""
-    connection, target = attempt.session.connection, attempt.target
-    with attempt.run.database.transaction(connection.tenant_id) as cursor:
-        generation = staging.generation(cursor, connection)
-        diff = Diff(staging.stored(cursor, target, connection), by_kind=target.by_kind)
+    session, target = attempt.session, attempt.target
+    with attempt.run.database.transaction(session.connection.tenant_id) as cursor:
+        generation = staging.generation(cursor, session.connection)
+        bookmarks = cursors.load(cursor, session.connection, attempt.sync_type)
+    attempt.has_bookmarks = bool(bookmarks)
+    session.bookmarks = {} if session.reads_all else cursors.trusted(bookmarks, at=attempt.started_at)
+    session.next_bookmarks = {}
+    session.known = partial(_known, attempt)
+    diff = Diff({}, by_kind=target.by_kind)
     walk = _walk(attempt, provider, diff, spool)
     if diff.unproven:
         attempt.session.memo.clear()  # nor does what it fetched for other types count as whole
@@ -164,17 +174,12 @@ def _read(attempt: Attempt, provider: Provider, spool: Spool) -> Plan:
 
 
 def _walk(attempt: Attempt, provider: Provider, diff: Diff, spool: Spool) -> Walk:
-    walk, rows_read = Walk(), 0
-    session = attempt.session
-    for listing in provider.listings[attempt.sync_type](session):
+    walk = Walk()
+    for listing in provider.listings[attempt.sync_type](attempt.session):
         if listing.is_main:
             walk.main.add(listing.name)
         try:
-            for page in listing.pages:
-                for change in diff.feed(listing.name, page):
-                    spool.add(row_of(change))
-                rows_read += len(page.records) + len(page.rejected)
-                attempt.run.on_read(session.connection, attempt.sync_type, rows_read)
+            _compare(attempt, listing, diff, spool)
         except ProviderError as error:
             if listing.is_main or error.is_fatal:
                 raise
@@ -186,6 +191,40 @@ def _walk(attempt: Attempt, provider: Provider, diff: Diff, spool: Spool) -> Wal
     if walk.unread and not walk.complete:
         raise next(iter(walk.unread.values()))
     return walk
+
+
+def _compare(attempt: Attempt, listing: Listing, diff: Diff, spool: Spool) -> None:
+    """Read one listing to its end, against all that is stored or, where it tells changes, against what it names."""
+    connection, target = attempt.session.connection, attempt.target
+    if not listing.tells_changes and not diff.is_loaded:
+        with _transaction(attempt) as cursor:
+            diff.load(staging.stored(cursor, target, connection))
+    for page in listing.pages:
+        if listing.tells_changes:
+            _learn(attempt, listing, diff, page)
+        for change in diff.feed(listing.name, page):
+            spool.add(row_of(change))
+        attempt.rows_read += len(page.records) + len(page.rejected) + len(page.removed)
+        attempt.run.on_read(connection, attempt.sync_type, attempt.rows_read)
+    if listing.tells_changes:
+        with _transaction(attempt) as cursor:
+            diff.keep_others(listing.name, staging.count_there(cursor, target, connection, listing.name))
+
+
+def _learn(attempt: Attempt, listing: Listing, diff: Diff, page: Page) -> None:
+    names = diff.names(page)
+    if names:
+        with _transaction(attempt) as cursor:
+            diff.learn(listing.name, staging.hashes(cursor, attempt.target, attempt.session.connection, names))
+
+
+def _known(attempt: Attempt, kind: str) -> list[str]:
+    with _transaction(attempt) as cursor:
+        return staging.active_keys(cursor, attempt.target, attempt.session.connection, kind)
+
+
+def _transaction(attempt: Attempt) -> AbstractContextManager[Cursor]:
+    return attempt.run.database.transaction(attempt.session.connection.tenant_id)
 
 
 def _removals(attempt: Attempt, diff: Diff, walk: Walk) -> tuple[list[Absence], list[str]]:
@@ -242,11 +281,11 @@ def _commit(attempt: Attempt, plan: Plan, spool: Spool) -> Outcome:
         with database.transaction(session.connection.tenant_id) as cursor:
             has_rows = any(True for _ in spool.rows(is_held=plan.is_held))
             rematched = staging.apply(cursor, task, spool.rows(is_held=plan.is_held), has_rows=has_rows)
-            for account in rematched:
-                plan.diff.rematched(account)
+            _count_rematched(cursor, attempt, plan, rematched)
             staging.record_problems(cursor, task, problems(plan))
             hold_id = holds.settle(cursor, task, plan.objections, spool.deactivations())
             outcome = attempt.outcome(*verdict(plan, hold_id))
+            _move_bookmarks(cursor, attempt, outcome)
             history.finish(cursor, outcome)
     except CommitUnanswered:
         if outcome is None or not _was_committed(database, outcome):
@@ -270,6 +309,22 @@ def _was_committed(database: Database, outcome: Outcome) -> bool:
         ) from error
 
 
+def _move_bookmarks(cursor: Cursor, attempt: Attempt, outcome: Outcome) -> None:
+    """Anything less than a SUCCESS leaves none: the next night reads the listings whole."""
+    session = attempt.session
+    kept = session.next_bookmarks if outcome.status is Status.SUCCESS else {}
+    if kept or attempt.has_bookmarks:
+        cursors.settle(cursor, session.connection, attempt.sync_type, kept, at=attempt.started_at)
+
+
+def _count_rematched(cursor: Cursor, attempt: Attempt, plan: Plan, accounts: Sequence[str]) -> None:
+    """Count the mappings that changed alone; a listing of changes stands for accounts that it did not name, too."""
+    unnamed = plan.diff.unnamed(accounts)
+    hashes = staging.hashes(cursor, attempt.target, attempt.session.connection, unnamed) if unnamed else {}
+    for account in accounts:
+        plan.diff.rematched(account, is_there=hashes.get(account, GONE) != GONE)
+
+
 def _preview(attempt: Attempt, plan: Plan, spool: Spool) -> Outcome:
     """What a dry run would do, mappings included, by reads alone."""
     rows = islice(spool.rows(is_held=plan.is_held), LARGEST_PLAN)
@@ -280,8 +335,7 @@ def _preview(attempt: Attempt, plan: Plan, spool: Spool) -> Outcome:
             rematched = []
             if changes or staging.people_moved(cursor, connection):
                 rematched = staging.planned_matches(cursor, connection, spool.rows(is_held=plan.is_held))
-        for account in rematched:
-            plan.diff.rematched(account)
+            _count_rematched(cursor, attempt, plan, rematched)
         changes += [PlannedChange("MATCH", "USER", account, None) for account in rematched]
     return attempt.outcome(*verdict(plan), changes=changes[:LARGEST_PLAN])
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integration_pipeline.diff import GONE, Change, Diff, content, fingerprint
-from integration_pipeline.model import Page, Rejection, State, User
+from integration_pipeline.model import Page, Rejection, Removal, State, User
 
 LISTING = "users"
 
@@ -188,6 +188,54 @@ def test_a_held_sync_counts_its_deactivations_as_unchanged() -> None:
     feed(diff, *pages(account("a", state=State.INACTIVE)))
     diff.hold()
     assert (diff.counts.deleted, diff.counts.unchanged) == (0, 1)
+
+
+def told(diff: Diff, page: Page, known: dict[str, int]) -> list[Change]:
+    """One page of a listing of changes, over these stored rows."""
+    diff.learn(LISTING, {name: known[name] for name in diff.names(page) if name in known})
+    changes = feed(diff, page)
+    diff.keep_others(LISTING, sum(value != GONE for value in known.values()))
+    return changes
+
+
+def test_what_a_listing_of_changes_does_not_name_is_unchanged_and_not_missing() -> None:
+    known = stored(account("a"), account("b"), account("off", state=State.INACTIVE)) | {"gone": GONE}
+    diff = Diff({}, by_kind=False)
+    (change,) = told(diff, Page([account("a", name="改姓")], []), known)
+    assert (change.record.key, change.is_new) == ("a", False)
+    assert (diff.counts.updated, diff.counts.unchanged, diff.counts.processed) == (1, 2, 3)
+    assert (diff.unseen(), diff.rows) == ([], {LISTING: 3})
+
+
+def test_what_a_listing_of_changes_names_as_removed_is_absent_if_it_was_there() -> None:
+    known = stored(account("a"), account("off", state=State.INACTIVE)) | {"gone": GONE}
+    diff = Diff({}, by_kind=False)
+    removed = [Removal(key, "USER") for key in ("a", "off", "gone", "never stored")]
+    assert told(diff, Page([], [], removed), known) == []
+    assert (diff.unseen(), diff.rows, diff.counts.processed) == (["a"], {LISTING: 0}, 0)
+
+
+def test_a_row_that_a_listing_of_changes_repeats_as_it_was_is_unchanged() -> None:
+    known = stored(account("a"), account("b"))
+    diff = Diff({}, by_kind=False)
+    assert told(diff, Page([account("a")], [Rejection("b", "USER", "email: is no string")]), known) == []
+    assert (diff.counts.unchanged, diff.counts.rejected, diff.counts.processed) == (1, 1, 2)
+
+
+def test_a_mapping_that_changed_alone_of_an_account_that_was_not_named_is_an_update() -> None:
+    known = stored(account("a"), account("b")) | {"gone": GONE}
+    diff = Diff({}, by_kind=False)
+    told(diff, Page([], []), known)
+    assert diff.unnamed(["a", "gone"]) == ["a", "gone"]
+    diff.rematched("a", is_there=True)
+    diff.rematched("gone")
+    assert (diff.counts.updated, diff.counts.unchanged) == (2, 1)
+
+
+def test_names_that_no_database_holds_are_not_looked_up() -> None:
+    diff = Diff({}, by_kind=True)
+    page = Page([account("a\x00"), account("half \ud800")], [Rejection(None, "USER", "id: is missing")])
+    assert diff.names(page) == ["USER\x1fa"]
 
 
 states = st.sampled_from(State)

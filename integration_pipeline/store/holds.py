@@ -12,7 +12,7 @@ from uuid import UUID
 
 from integration_pipeline.errors import UsageError
 from integration_pipeline.model import Connection, Counts, Outcome, State, Status, SyncType, System
-from integration_pipeline.store import connections, history, queries, staging
+from integration_pipeline.store import connections, cursors, history, queries, staging
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.locks import Locks
 from integration_pipeline.store.staging import SET_WISE, TARGETS, Apply, Cursor, Row, Spool, Target
@@ -168,6 +168,7 @@ def _release(cursor: Cursor, connection: Connection, hold: Hold, now: Callable[[
         counts.updated = len(staging.apply(cursor, task, spool.rows(), has_rows=counts.deleted > 0))
     finally:
         spool.close()
+    cursors.settle(cursor, connection, sync_type, {}, at=started_at)
     # Only now: an apply that lost the race has raised, and whoever won it has decided.
     _decide(cursor, hold, APPROVED, at=started_at, sync_id=task.sync_id)
     outcome = Outcome(

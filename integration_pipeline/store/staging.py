@@ -149,6 +149,25 @@ def stored(cursor: Cursor, target: Target, connection: Connection) -> dict[str, 
         return dict(copy.rows())
 
 
+def hashes(cursor: Cursor, target: Target, connection: Connection, names: Sequence[str]) -> dict[str, int]:
+    """The same of the rows that are named."""
+    cursor.execute(target.sql("named"), {**_keys(connection), "names": list(names)})
+    return dict(cursor)
+
+
+def count_there(cursor: Cursor, target: Target, connection: Connection, listing: str) -> int:
+    """How many rows of a listing are there, active or not: all that would come if it were read whole."""
+    cursor.execute(target.sql("there"), {**_keys(connection), "listing": listing})
+    row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def active_keys(cursor: Cursor, target: Target, connection: Connection, kind: str) -> list[str]:
+    """The keys of the active rows of a kind."""
+    cursor.execute(target.sql("active"), {**_keys(connection), "kind": kind})
+    return [str(row[0]) for row in cursor]
+
+
 def generation(cursor: Cursor, connection: Connection) -> int:
     """The connection's ``sync_generation``, to be read before the walk."""
     cursor.execute(

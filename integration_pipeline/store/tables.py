@@ -287,8 +287,9 @@ sync_hold_rows = sa.Table(
 sync_cursors = sa.Table(
     "sync_cursors",
     metadata,
-    *_keys("tenant_id", "system_type", "listing"),
+    *_keys("tenant_id", "system_type", "sync_type", "listing"),
     _text("cursor"),
+    _text("question"),
     sa.Column("listed_at", _Time, nullable=False),
     sa.Column("moved_at", _Time, nullable=False),
     sa.ForeignKeyConstraint(

@@ -7,11 +7,13 @@
 CREATE TABLE sync_cursors (
     tenant_id text NOT NULL,
     system_type text NOT NULL,
+    sync_type text NOT NULL,
     listing text NOT NULL,
-    cursor text NOT NULL,                -- as the provider gave it
+    cursor text NOT NULL,                -- the provider's own text: nobody else reads it
+    question text NOT NULL,              -- what was asked: the answer to another question goes on from nowhere
     listed_at timestamptz NOT NULL,      -- when the listing was last read whole: changes alone are not trusted for ever
     moved_at timestamptz NOT NULL,
-    PRIMARY KEY (tenant_id, system_type, listing),
+    PRIMARY KEY (tenant_id, system_type, sync_type, listing),
     FOREIGN KEY (tenant_id, system_type) REFERENCES external_system_connections
 );
 
