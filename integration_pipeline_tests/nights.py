@@ -15,6 +15,7 @@ from integration_pipeline.pipeline import Pipeline, open_pipeline
 from integration_pipeline.sandbox.server import Sandbox
 from integration_pipeline.sandbox.world import World
 from integration_pipeline.store import connection_files, people, people_files
+from integration_pipeline_tests import builders
 
 
 @dataclass
@@ -71,7 +72,7 @@ class Nights:
         )
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        with self.pipeline.database.operator() as cursor:
+        with builders.everything(self.pipeline.database) as cursor:
             return cursor.execute(query.encode()).fetchall()
 
 

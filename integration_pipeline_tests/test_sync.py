@@ -7,6 +7,7 @@ from integration_pipeline.errors import ProviderFault
 from integration_pipeline.model import Outcome, Status, SyncType
 from integration_pipeline.sandbox.world import build
 from integration_pipeline.verdict import Walk
+from integration_pipeline_tests import builders
 from integration_pipeline_tests.builders import LINE_WORKS, SLACK, TEAMS
 from integration_pipeline_tests.nights import Nights, nights
 
@@ -45,7 +46,7 @@ def test_where_no_listing_is_the_main_one_every_listing_must_be_proven_before_on
 
 def test_naming_the_domains_deactivates_nobody_on_a_night_when_one_cannot_be_read(environ: Mapping[str, str]) -> None:
     with nights(environ, build(users=8, domains=2, systems=[LINE_WORKS], oddities=False)) as night:
-        with night.pipeline.database.operator() as cursor:
+        with builders.everything(night.pipeline.database) as cursor:
             cursor.execute("UPDATE external_system_connections SET options = options - 'domain_ids'")
         night.run(sync_types=(SyncType.USERS,))
         before = active(night, "external_users")
@@ -103,7 +104,7 @@ def test_of_many_listings_in_doubt_the_message_names_a_few(environ: Mapping[str,
 
 def test_what_a_walk_in_doubt_remembered_is_asked_anew(environ: Mapping[str, str]) -> None:
     with nights(environ, build(users=30, channels=3, apps=2, systems=[SLACK], oddities=False)) as night:
-        with night.pipeline.database.operator() as cursor:
+        with builders.everything(night.pipeline.database) as cursor:
             cursor.execute("UPDATE external_system_connections SET options = '{\"page_size\": 20}'")
         night.run()
         before = active(night, "notification_settings")
@@ -117,7 +118,7 @@ def test_what_a_walk_in_doubt_remembered_is_asked_anew(environ: Mapping[str, str
 def test_a_rejected_account_whose_mapping_changes_is_counted_once(environ: Mapping[str, str]) -> None:
     with nights(environ, build(users=1, channels=1, systems=[SLACK], oddities=False)) as night:
         night.run(sync_types=(SyncType.USERS,))
-        with night.pipeline.database.operator() as cursor:
+        with builders.everything(night.pipeline.database) as cursor:
             cursor.execute("UPDATE internal_users SET email = 'somebody.else@example.com'")
         night.sandbox.faults.add("wrong_types", system=SLACK, route="users.list", fields={"name": [1]}, row=0)
         counts = of_type(night, sync_types=(SyncType.USERS,))[SyncType.USERS].counts

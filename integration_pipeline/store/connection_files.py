@@ -21,7 +21,7 @@ from integration_pipeline.provider import Provider
 from integration_pipeline.settings import Settings
 from integration_pipeline.store import connections
 from integration_pipeline.store.connections import SEALED, option_column
-from integration_pipeline.store.engine import Database
+from integration_pipeline.store.engine import Database, become_tenant
 from integration_pipeline.store.entries import COMMON_OPTIONS, Entry, check
 from integration_pipeline.store.people import Imported
 
@@ -103,16 +103,18 @@ def import_entries(
                 entry, provider = check(raw, known, tenants, settings)
                 if (entry.tenant_id, entry.system_type) in wanted:
                     raise UsageError("the same tenant and system stand in an earlier entry too")
+                become_tenant(cursor, entry.tenant_id)
                 stored = connections.row(cursor, entry.tenant_id, provider.system)
                 wanted[entry.tenant_id, entry.system_type] = _wanted(entry, provider, stored, keyring)
             except UsageError as error:
                 raise UsageError(f"entry {number}{_name(raw)}: {error}") from None
-        return _write(cursor, [connection.row(keyring) for connection in wanted.values()])
+        created = sum(_is_created(cursor, connection.row(keyring)) for connection in wanted.values())
+        return Imported(created, len(wanted) - created, 0)
 
 
-def _write(cursor: psycopg.Cursor[Any], rows: Sequence[Mapping[str, Any]]) -> Imported:
-    created = sum(cursor.execute(_UPSERT, row).fetchone() == (True,) for row in rows)
-    return Imported(created, len(rows) - created, 0)
+def _is_created(cursor: psycopg.Cursor[Any], row: Mapping[str, Any]) -> bool:
+    become_tenant(cursor, row["tenant_id"])
+    return cursor.execute(_UPSERT, row).fetchone() == (True,)
 
 
 def _name(raw: Any) -> str:

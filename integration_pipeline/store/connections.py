@@ -2,7 +2,7 @@
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -13,7 +13,7 @@ from integration_pipeline.crypto import Keyring
 from integration_pipeline.errors import UsageError
 from integration_pipeline.model import Connection, System, Token
 from integration_pipeline.store import people
-from integration_pipeline.store.engine import Database
+from integration_pipeline.store.engine import Database, become_tenant
 from integration_pipeline.store.locks import Locks, Purpose
 
 _log = logging.getLogger(__name__)
@@ -34,8 +34,20 @@ TOKEN_POLL_SECONDS = 0.2
 SAVE_AGAIN_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 """The pauses between tries to keep a new token while the database is away: a refresh token is not given twice."""
 
-_COLUMNS = ("tenant_id", "system_type", *PLAIN, *SEALED, "secret_options")
+_SHOWN = ("tenant_id", "system_type", *PLAIN)
+"""What an operator may read too."""
+_COLUMNS = (*_SHOWN, *SEALED, "secret_options")
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM external_system_connections"
+_WANTED = """
+    (%(systems)s::text[] IS NULL OR system_type = ANY(%(systems)s)) AND (sync_enabled OR NOT %(enabled_only)s)
+    ORDER BY tenant_id, system_type
+"""
+_LISTED = f"""
+    SELECT {", ".join(_SHOWN)} FROM external_system_connections
+    WHERE (%(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s)) AND {_WANTED}
+"""
+_OF_TENANT = f"{_SELECT} WHERE tenant_id = %(tenant_id)s AND {_WANTED}"
+_ONE = f"{_SELECT} WHERE tenant_id = %s AND system_type = %s"
 
 
 def load(
@@ -50,7 +62,15 @@ def load(
 
     :raises UsageError: a tenant does not exist, or a secret does not open; names key id and place.
     """
-    return [opened(stored, keyring) for stored in _rows(database, tenant_ids, systems, enabled_only=enabled_only)]
+    wanted = None if systems is None else list(systems)
+    found: list[dict[str, Any]] = []
+    with database.operator() as cursor:
+        listed = _listed(cursor, tenant_ids, wanted, enabled_only=enabled_only)
+        for tenant_id in dict.fromkeys(stored["tenant_id"] for stored in listed):
+            become_tenant(cursor, tenant_id)
+            rows = cursor.execute(_OF_TENANT, {"systems": wanted, "enabled_only": enabled_only, "tenant_id": tenant_id})
+            found += (dict(zip(_COLUMNS, row, strict=True)) for row in rows)
+    return [opened(stored, keyring) for stored in found]
 
 
 def describe(
@@ -60,7 +80,9 @@ def describe(
 
     :raises UsageError: a tenant does not exist.
     """
-    return [_record(stored) for stored in _rows(database, tenant_ids, systems, enabled_only=False)]
+    with database.operator() as cursor:
+        listed = _listed(cursor, tenant_ids, None if systems is None else list(systems), enabled_only=False)
+    return [_record(stored) for stored in listed]
 
 
 def read(database: Database, keyring: Keyring, tenant_id: str, system: System) -> Connection:
@@ -77,8 +99,7 @@ def read(database: Database, keyring: Keyring, tenant_id: str, system: System) -
 
 def row(cursor: psycopg.Cursor[Any], tenant_id: str, system: System) -> dict[str, Any] | None:
     """One connection's row, secrets sealed."""
-    query = f"{_SELECT} WHERE tenant_id = %s AND system_type = %s"
-    found = cursor.execute(query, (tenant_id, system)).fetchone()
+    found = cursor.execute(_ONE, (tenant_id, system)).fetchone()
     return None if found is None else dict(zip(_COLUMNS, found, strict=True))
 
 
@@ -190,22 +211,13 @@ def option_column(name: str) -> str:
     return f"secret_options.{name}"
 
 
-def _rows(
-    database: Database, tenant_ids: Sequence[str] | None, systems: Sequence[System] | None, *, enabled_only: bool
-) -> Iterator[dict[str, Any]]:
-    query = f"""
-        {_SELECT}
-        WHERE (%(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s))
-        AND (%(systems)s::text[] IS NULL OR system_type = ANY(%(systems)s))
-        AND (sync_enabled OR NOT %(enabled_only)s)
-        ORDER BY tenant_id, system_type
-    """
+def _listed(
+    cursor: psycopg.Cursor[Any], tenant_ids: Sequence[str] | None, systems: list[System] | None, *, enabled_only: bool
+) -> list[dict[str, Any]]:
+    people.require_tenants(cursor, tenant_ids or ())
     values = {
         "tenant_ids": None if tenant_ids is None else list(tenant_ids),
-        "systems": None if systems is None else list(systems),
+        "systems": systems,
         "enabled_only": enabled_only,
     }
-    with database.operator() as cursor:
-        people.require_tenants(cursor, tenant_ids or ())
-        rows = cursor.execute(query, values).fetchall()
-    return (dict(zip(_COLUMNS, row, strict=True)) for row in rows)
+    return [dict(zip(_SHOWN, row, strict=True)) for row in cursor.execute(_LISTED, values)]

@@ -20,8 +20,10 @@ from integration_pipeline.store import migrations, urls
 OLDEST_SERVER = 150000
 _WORKER = "integration_pipeline_worker"
 _OPERATOR = "integration_pipeline_operator"
+_AS = "set_config('role', {role}, true), set_config('app.tenant_id', {tenant_id}, true)"
+_BECOME = sql.SQL("SELECT " + _AS)
 _BEGIN = sql.SQL(
-    "BEGIN; SELECT set_config('role', {role}, true), set_config('app.tenant_id', {tenant_id}, true), "
+    f"BEGIN; SELECT {_AS}, "
     # Of a machine that is gone without a word, the server would keep the transaction, and its locks, for two hours.
     "set_config('idle_in_transaction_session_timeout', '60s', true)"
 )
@@ -36,6 +38,11 @@ SELECT
         AND pg_has_role(
             oid, CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END
         )
+    ),
+    (
+        SELECT min(rolname) FROM pg_roles
+        WHERE rolname IN ('integration_pipeline_worker', 'integration_pipeline_operator')
+        AND (rolsuper OR rolbypassrls)
     ),
     to_regclass('alembic_version') IS NOT NULL
 """
@@ -85,7 +92,10 @@ class Database:
 
     @contextmanager
     def operator(self) -> Iterator[psycopg.Cursor[TupleRow]]:
-        """A transaction across tenants, with what lists and imports need; it commits unless the block raises."""
+        """A transaction across tenants, with what lists and imports need; it commits unless the block raises.
+
+        It reads no secret; :func:`become_tenant` is for the rows that are a tenant's own affair.
+        """
         with self._begun(_OPERATOR, "") as session, _transaction(session) as cursor:
             yield cursor
 
@@ -114,6 +124,11 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def become_tenant(cursor: psycopg.Cursor[Any], tenant_id: str) -> None:
+    """Go on in this transaction as one tenant's worker, where what several tenants get must be all or nothing."""
+    cursor.execute(_BECOME.format(role=sql.Literal(_WORKER), tenant_id=sql.Literal(tenant_id)))
 
 
 def fill(cursor: psycopg.Cursor[Any], table: str, rows: Iterable[Sequence[Any]]) -> None:
@@ -154,7 +169,7 @@ def _transaction(session: psycopg.Connection) -> Iterator[psycopg.Cursor[TupleRo
 def _check(session: psycopg.Connection) -> None:
     row = session.execute(_CHECK).fetchone()
     assert row is not None  # noqa: S101 - a SELECT without FROM has one row
-    version, roles, usable_roles, is_migrated = row
+    version, roles, usable_roles, unbound, is_migrated = row
     if version < OLDEST_SERVER:
         raise UsageError(
             f"PostgreSQL 15 or newer is needed, this server is {session.info.parameter_status('server_version')}"
@@ -162,6 +177,11 @@ def _check(session: psycopg.Connection) -> None:
     if roles == _ROLES and usable_roles < _ROLES:
         login = session.info.user
         raise UsageError(f"the login {login!r} may not work as the pipeline: GRANT {_WORKER}, {_OPERATOR} TO {login}")
+    if unbound is not None:
+        raise UsageError(
+            f"the role {unbound} is not bound by row-level security, so that tenants would see one another: "
+            f"ALTER ROLE {unbound} NOSUPERUSER NOBYPASSRLS"
+        )
     if usable_roles:
         session.execute(b"SET ROLE integration_pipeline_operator")
     problem = migrations.problem(migrations.revision(session) if is_migrated else None)

@@ -16,16 +16,22 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from integration_pipeline.crypto import Keyring
 from integration_pipeline.errors import UsageError
-from integration_pipeline.store.engine import Database
+from integration_pipeline.store.engine import Database, become_tenant
+from integration_pipeline.store.locks import lock_key
 from integration_pipeline.store.people import Imported
 from integration_pipeline.store.spreadsheets import GOOGLE_SHEETS, SEALED
 
 _SPREADSHEET_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
+_IMPORT = lock_key("", GOOGLE_SHEETS)
+"""The lock that imports hold; no tenant's id is empty."""
 _EMAIL = re.compile(r"[!-?A-~]+@[A-Za-z0-9.-]+")
 
 _UPSERT = """
 INSERT INTO spreadsheets AS stored (tenant_id, spreadsheet_id, service_account)
-VALUES (%(tenant_id)s, %(spreadsheet_id)s, %(key)s)
+SELECT
+    %(tenant_id)s, %(spreadsheet_id)s,
+    -- NOT NULL is asked before the conflict is: a key that stays must be said.
+    coalesce(%(key)s, (SELECT service_account FROM spreadsheets WHERE tenant_id = %(tenant_id)s))
 ON CONFLICT (tenant_id) DO UPDATE SET
     spreadsheet_id = excluded.spreadsheet_id,
     service_account = excluded.service_account,
@@ -53,7 +59,7 @@ def import_entries(database: Database, keyring: Keyring, entries: Any) -> Import
         raise UsageError("not a list of spreadsheets")
     with database.operator() as cursor:
         # Of two imports at once the second must see what the first one stored: a spreadsheet has one tenant.
-        cursor.execute("LOCK TABLE spreadsheets IN SHARE ROW EXCLUSIVE MODE")
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_IMPORT,))
         stored = _Stored.read(cursor)
         found: dict[str, Entry] = {}
         for number, raw in enumerate(entries, start=1):
@@ -66,13 +72,13 @@ def import_entries(database: Database, keyring: Keyring, entries: Any) -> Import
             found[entry.tenant_id] = entry
         _check_owners(found, stored)
         for entry in found.values():
-            key = stored.keys.get(entry.tenant_id)
+            key = None
             if entry.service_account is not None:
                 whole = SecretStr(json.dumps(entry.service_account))
                 key = keyring.seal(whole, tenant_id=entry.tenant_id, system=GOOGLE_SHEETS, column=SEALED)
-            row = {"tenant_id": entry.tenant_id, "spreadsheet_id": entry.spreadsheet_id, "key": key}
-            cursor.execute(_UPSERT, row)
-        created = len(found.keys() - stored.keys.keys())
+            become_tenant(cursor, entry.tenant_id)
+            cursor.execute(_UPSERT, {"tenant_id": entry.tenant_id, "spreadsheet_id": entry.spreadsheet_id, "key": key})
+        created = len(found.keys() - stored.spreadsheets.keys())
         return Imported(created, len(found) - created, 0)
 
 
@@ -80,16 +86,13 @@ class _Stored(NamedTuple):
     """What is there before the import."""
 
     tenants: frozenset[str]
-    keys: Mapping[str, str]
-    """Sealed, by tenant."""
     spreadsheets: Mapping[str, str]
     """By tenant."""
 
     @classmethod
     def read(cls, cursor: psycopg.Cursor[Any]) -> Self:
         tenants = frozenset(tenant_id for (tenant_id,) in cursor.execute("SELECT tenant_id FROM tenants"))
-        rows = cursor.execute("SELECT tenant_id, service_account, spreadsheet_id FROM spreadsheets").fetchall()
-        return cls(tenants, {row[0]: row[1] for row in rows}, {row[0]: row[2] for row in rows})
+        return cls(tenants, dict(cursor.execute("SELECT tenant_id, spreadsheet_id FROM spreadsheets").fetchall()))
 
 
 def _checked(raw: Any, stored: _Stored) -> Entry:
@@ -108,7 +111,7 @@ def _checked(raw: Any, stored: _Stored) -> Entry:
     if not _SPREADSHEET_ID.fullmatch(entry.spreadsheet_id):
         raise UsageError("spreadsheet_id: must be what stands between /d/ and /edit in the spreadsheet's address")
     if entry.service_account is None:
-        if entry.tenant_id not in stored.keys:
+        if entry.tenant_id not in stored.spreadsheets:
             raise UsageError("service_account is missing")
         return entry
     return entry.model_copy(update={"service_account": _checked_key(entry.service_account)})

@@ -13,13 +13,13 @@ from integration_pipeline.crypto import Keyring
 from integration_pipeline.errors import PipelineError, UsageError
 from integration_pipeline.model import System
 from integration_pipeline.store import people
-from integration_pipeline.store.engine import Database
+from integration_pipeline.store.engine import Database, become_tenant
 
 GOOGLE_SHEETS = System("GOOGLE_SHEETS")
 """What locks and sealed keys are bound to, as a connection's are to its system."""
 SEALED = "service_account"
 
-_COLUMNS = "tenant_id, spreadsheet_id, service_account, sheet_titles"
+_ONE = "SELECT tenant_id, spreadsheet_id, service_account, sheet_titles FROM spreadsheets WHERE tenant_id = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,15 @@ def load(database: Database, keyring: Keyring, *, tenant_ids: Sequence[str] | No
     """
     with database.operator() as cursor:
         people.require_tenants(cursor, tenant_ids or ())
-        rows = cursor.execute(
-            f"SELECT {_COLUMNS} FROM spreadsheets WHERE %(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s) "
-            "ORDER BY tenant_id",
+        published = cursor.execute(
+            "SELECT tenant_id FROM spreadsheets "
+            "WHERE %(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s) ORDER BY tenant_id",
             {"tenant_ids": None if tenant_ids is None else list(tenant_ids)},
         ).fetchall()
+        rows = []
+        for (tenant_id,) in published:
+            become_tenant(cursor, tenant_id)
+            rows += cursor.execute(_ONE, (tenant_id,)).fetchall()
     return [_opened(row, keyring) for row in rows]
 
 
@@ -57,7 +61,7 @@ def read(database: Database, keyring: Keyring, tenant_id: str) -> Spreadsheet:
     :raises UsageError: there is none, or its key does not open.
     """
     with database.transaction(tenant_id) as cursor:
-        row = cursor.execute(f"SELECT {_COLUMNS} FROM spreadsheets WHERE tenant_id = %s", (tenant_id,)).fetchone()
+        row = cursor.execute(_ONE, (tenant_id,)).fetchone()
     if row is None:
         raise UsageError(f"{tenant_id} has no spreadsheet")
     return _opened(row, keyring)

@@ -119,6 +119,13 @@ external_system_connections = sa.Table(
     _count("sync_generation"),
     sa.Column("users_listed_at", _Time),
     sa.Column("matched_version", sa.BigInteger, nullable=False, server_default=sa.text("-1")),
+    *(
+        sa.Column(f"{name}_set", sa.Boolean, sa.Computed(f"{name} IS NOT NULL", persisted=True), nullable=False)
+        for name in ("client_secret", "access_token", "refresh_token")
+    ),
+    sa.Column(
+        "secret_options_set", ARRAY(sa.Text), sa.Computed("names_of(secret_options)", persisted=True), nullable=False
+    ),
 )
 
 external_users = sa.Table(

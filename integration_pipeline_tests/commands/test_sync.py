@@ -28,7 +28,7 @@ TABLES = (
 
 def dump(database: Database) -> dict[str, list[Any]]:
     """Every row of every table."""
-    with database.operator() as cursor:
+    with builders.everything(database) as cursor:
         return {
             table: [row for (row,) in cursor.execute(f"SELECT t::text FROM {table} AS t ORDER BY 1".encode())]
             for table in TABLES

@@ -10,6 +10,7 @@ from integration_pipeline import batch, registry
 from integration_pipeline.model import Outcome, Status, SyncType
 from integration_pipeline.sandbox.world import build
 from integration_pipeline.store.locks import Locks
+from integration_pipeline_tests import builders
 from integration_pipeline_tests.nights import Nights, nights
 
 TENANT = "tenant-0001"
@@ -236,7 +237,7 @@ def test_a_token_that_expires_in_mid_walk_is_renewed_and_the_walk_goes_on(night:
 
 
 def test_types_that_are_switched_off_are_not_due(night: Nights) -> None:
-    with night.pipeline.database.operator() as cursor:
+    with builders.everything(night.pipeline.database) as cursor:
         cursor.execute("UPDATE external_system_connections SET sync_teams = false, sync_notifications = false")
     assert set(of_type(night.run())) == {SyncType.USERS}
 

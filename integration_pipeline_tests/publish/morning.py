@@ -16,6 +16,7 @@ from integration_pipeline.sandbox.plan import Fault
 from integration_pipeline.sandbox.server import Sandbox
 from integration_pipeline.sandbox.world import World, build
 from integration_pipeline.store import people, people_files, spreadsheet_files
+from integration_pipeline_tests import builders
 from integration_pipeline_tests.nights import Time
 from integration_pipeline_tests.publish import google
 
@@ -62,8 +63,7 @@ class Morning:
         """Store progress KPIs of a day."""
         columns = ", ".join(["tenant_id", "day", *values])
         marks = ", ".join(["%s"] * (2 + len(values)))
-        with self.pipeline.database.operator() as cursor:
-            cursor.execute("SELECT set_config('role', %s, true)", (cursor.connection.info.user,))
+        with builders.everything(self.pipeline.database) as cursor:
             cursor.execute("DELETE FROM progress_kpis WHERE tenant_id = %s AND day = %s", (tenant_id, day))
             query = f"INSERT INTO progress_kpis ({columns}) VALUES ({marks})"
             cursor.execute(query.encode(), (tenant_id, day, *values.values()))

@@ -234,7 +234,7 @@ def test_what_comes_after_a_sync_that_runs_is_not_missed() -> None:
 
 def test_figures_that_could_not_be_published_are_named_with_what_to_do(database: Database) -> None:
     builders.add_tenant(database)
-    with database.operator() as cursor:
+    with builders.everything(database) as cursor:
         cursor.execute(
             "INSERT INTO spreadsheets (tenant_id, spreadsheet_id, service_account) VALUES (%s, 'S', 'sealed')",
             ("tenant-a",),

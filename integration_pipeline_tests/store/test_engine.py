@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from integration_pipeline.errors import UsageError
-from integration_pipeline.store.engine import Database
+from integration_pipeline.store.engine import Database, become_tenant
 from integration_pipeline_tests import builders
 
 
@@ -141,3 +141,25 @@ def test_a_login_that_owns_nothing_may_be_the_pipelines(database_url: str) -> No
     finally:
         with psycopg.connect(database_url, autocommit=True) as session:
             session.execute("DROP ROLE app")
+
+
+@pytest.mark.parametrize("role", ["integration_pipeline_worker", "integration_pipeline_operator"])
+@pytest.mark.parametrize("power", ["SUPERUSER", "BYPASSRLS"])
+def test_a_role_that_row_level_security_does_not_bind_is_refused(database_url: str, role: str, power: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as session:
+        session.execute(f"ALTER ROLE {role} {power}".encode())
+        try:
+            with pytest.raises(UsageError, match=f"ALTER ROLE {role} NOSUPERUSER NOBYPASSRLS"):
+                Database.open(database_url)
+        finally:
+            session.execute(f"ALTER ROLE {role} NO{power}".encode())
+
+
+def test_a_transaction_may_go_on_as_one_tenant_after_another(database: Database) -> None:
+    for tenant_id in ("tenant-a", "tenant-b"):
+        builders.add_tenant(database, tenant_id)
+    with database.operator() as cursor:
+        for tenant_id in ("tenant-a", "tenant-b"):
+            become_tenant(cursor, tenant_id)
+            found = cursor.execute("SELECT current_user, tenant_id FROM tenants").fetchall()
+            assert found == [("integration_pipeline_worker", tenant_id)]

@@ -64,7 +64,7 @@ def only(database: Database) -> history.Entry:
 
 
 def errors(database: Database) -> list[tuple[object, ...]]:
-    with database.operator() as cursor:
+    with builders.everything(database) as cursor:
         return cursor.execute(
             "SELECT sync_id, error_type, error_message, provider_code, remedy, stack_trace, occurred_at FROM sync_errors"
         ).fetchall()

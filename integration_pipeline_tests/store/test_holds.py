@@ -67,7 +67,7 @@ def held(database: Database, hold_id: UUID | None) -> list[HeldRow]:
 
 
 def query(database: Database, text: str) -> list[tuple[Any, ...]]:
-    with database.operator() as cursor:
+    with builders.everything(database) as cursor:
         return cursor.execute(text.encode()).fetchall()
 
 

@@ -21,12 +21,12 @@ def tenant(database: Database) -> str:
 
 
 def links(database: Database) -> list[tuple[object, ...]]:
-    with database.operator() as cursor:
+    with builders.everything(database) as cursor:
         return cursor.execute("SELECT system_type, external_user_id, internal_user_id FROM user_links").fetchall()
 
 
 def version(database: Database) -> int:
-    with database.operator() as cursor:
+    with builders.everything(database) as cursor:
         row = cursor.execute("SELECT matching_version FROM tenants WHERE tenant_id = 'tenant-a'").fetchone()
     assert row is not None
     return int(row[0])

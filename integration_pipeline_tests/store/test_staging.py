@@ -66,7 +66,7 @@ def night(
 
 
 def rows(database: Database, query: str) -> list[dict[str, Any]]:
-    with database.operator() as cursor:
+    with builders.everything(database) as cursor:
         cursor.row_factory = dict_row  # type: ignore[assignment]
         return cursor.execute(query.encode()).fetchall()  # type: ignore[return-value]
 
@@ -265,7 +265,7 @@ def test_an_internal_user_who_is_not_active_keeps_the_link_with_the_reason(
 ) -> None:
     builders.add_internal_user(database, "U", email="u@example.co.jp")
     night(database, connection, [user("a", email="u@example.co.jp")])
-    with database.operator() as cursor:
+    with builders.everything(database) as cursor:
         cursor.execute("UPDATE internal_users SET is_active = false")
     _, rematched = night(database, connection, [user("a", email="u@example.co.jp")])
     assert rematched == ["a"]
@@ -309,7 +309,7 @@ def test_an_internal_user_who_is_removed_leaves_the_account_unmatched(
 ) -> None:
     builders.add_internal_user(database, "U", email="u@example.co.jp")
     night(database, connection, [user("a", email="u@example.co.jp")])
-    with database.operator() as cursor:
+    with builders.everything(database) as cursor:
         cursor.execute("UPDATE internal_users SET email = 'new@example.co.jp'")
     night(database, connection, [user("a", email="u@example.co.jp")])
     assert mappings(database) == {"a": (None, "ACTIVE")}

@@ -12,8 +12,8 @@ WHERE
         refresh_started_at < %(cut_off_before)s
         OR (
             token_expires_at < %(ends_before)s
-            AND refresh_token IS NULL
-            AND client_secret IS NULL
+            AND NOT refresh_token_set
+            AND NOT client_secret_set
         )
     )
 ORDER BY tenant_id, system_type
