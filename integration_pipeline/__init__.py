@@ -20,7 +20,7 @@ The map, in the order in which a night goes::
     publish/                 those figures into Google Sheets
     report/                  the integration report and the weekly figures, for people         sql/report/
     store/                   engine, embedded server, locks, migrations          sql/migrations/
-                             tenants and people, connections, mappings, spreadsheets, tables
+                             tenants and people, connections, sealing, mappings, spreadsheets, tables
     sandbox/                 an imitation of the providers: server, worlds, faults; each vendor's own part is
                              providers/<vendor>/sandbox/, Google's is publish/sandbox/
     model.py, errors.py      the words; what can go wrong

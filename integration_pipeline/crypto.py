@@ -32,8 +32,14 @@ class Keyring:
     """Keys by id. The first one seals, all of them open."""
 
     def __init__(self, keys: Mapping[str, bytes]) -> None:
-        self._first = next(iter(keys))
+        self.first = next(iter(keys))
+        """The id of the key that seals."""
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all keys, the first one first."""
+        return tuple(self._ciphers)
 
     def __repr__(self) -> str:
         return f"Keyring({', '.join(self._ciphers)})"
@@ -85,9 +91,9 @@ class Keyring:
     def seal(self, value: SecretStr, *, tenant_id: str, system: str, column: str) -> str:
         """The value under the first key, for this place alone. The same value never looks the same twice."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        place = _place(self._first, tenant_id, system, column)
-        sealed = self._ciphers[self._first].encrypt(nonce, value.get_secret_value().encode(), place)
-        return f"{_VERSION}:{self._first}:{base64.b64encode(nonce + sealed).decode()}"
+        place = _place(self.first, tenant_id, system, column)
+        sealed = self._ciphers[self.first].encrypt(nonce, value.get_secret_value().encode(), place)
+        return f"{_VERSION}:{self.first}:{base64.b64encode(nonce + sealed).decode()}"
 
     def open(self, sealed: str, *, tenant_id: str, system: str, column: str) -> SecretStr:
         """The value that was sealed for this place.
@@ -112,6 +118,13 @@ class Keyring:
 def generate() -> str:
     """A new key as the ring's text has it, under a random id."""
     return f"key-{secrets.token_hex(4)}:{base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()}"
+
+
+def key_of(sealed: str) -> str | None:
+    """The id of the key that a value says it was sealed with; None for what is no sealed value."""
+    version, _, rest = sealed.partition(":")
+    key_id, separator, _ = rest.partition(":")
+    return key_id if version == _VERSION and separator and _KEY_ID.fullmatch(key_id) else None
 
 
 def _parts(sealed: str, where: str) -> tuple[str, bytes]:
