@@ -247,6 +247,13 @@ def test_the_calls_of_an_interrupted_sync_that_were_counted_count(database: Data
     assert found["sync_duration.SLACK"] == 60
 
 
+def test_calls_above_the_minimum_are_those_of_syncs_that_know_it(database: Database, slack: Connection) -> None:
+    add_sync(database, slack, tokyo(20, 6), api_calls=9, api_calls_minimum=4)
+    add_sync(database, slack, tokyo(20, 7), api_calls=3, api_calls_minimum=3)
+    add_sync(database, slack, tokyo(20, 8), status="FAILED", api_calls=5)
+    assert computed(database)["api_calls_above_minimum.SLACK"] == 5
+
+
 def test_a_sync_is_complete_when_every_type_that_is_due_has_succeeded(database: Database, slack: Connection) -> None:
     add_sync(database, slack, tokyo(18, 6), sync_type="USERS")
     add_sync(database, slack, tokyo(19, 6), sync_type="USERS")

@@ -9,7 +9,7 @@ from integration_pipeline.commands.output import emit_all, json_line
 from integration_pipeline.commands.parsing import Commands, add_output, identifier, whole_number
 from integration_pipeline.text import table
 
-_NUMBERS = ("CREATED", "UPDATED", "DELETED", "UNCHANGED", "REJECTED", "CALLS")
+_NUMBERS = ("CREATED", "UPDATED", "DELETED", "UNCHANGED", "REJECTED", "CALLS", "LEAST")
 
 
 def register(commands: Commands) -> None:
@@ -48,7 +48,7 @@ def run_list(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
             entry.sync_type,
             entry.state,
             *(
-                f"{number:,}"
+                "" if number is None else f"{number:,}"
                 for number in (
                     entry.records_created,
                     entry.records_updated,
@@ -56,6 +56,7 @@ def run_list(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
                     entry.records_unchanged,
                     entry.records_rejected,
                     entry.api_calls,
+                    entry.api_calls_minimum,
                 )
             ),
             f"{entry.error_type}: {entry.error_message}" if entry.error_type and entry.state != "RUNNING" else "",

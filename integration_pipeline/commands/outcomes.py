@@ -13,7 +13,7 @@ NAMED_CHANGES = 20
 """How many changes of a dry run are shown for each sync; the counts above them are whole."""
 
 _INDENT = "    "
-_NUMBERS = ("CREATED", "UPDATED", "DELETED", "UNCHANGED", "REJECTED", "CALLS", "SECONDS")
+_NUMBERS = ("CREATED", "UPDATED", "DELETED", "UNCHANGED", "REJECTED", "CALLS", "LEAST", "SECONDS")
 _MARKS = {"CREATE": "+", "UPDATE": "~", "DEACTIVATE": "-", "MATCH": "="}
 _SYSTEM = max(len(name) for name in ("SYSTEM", *FOLDERS))
 _TYPE = max(len(name) for name in SyncType)
@@ -58,8 +58,9 @@ class Lines:
         """One line, and below it what is to be said of it."""
         counts = outcome.counts
         numbers = (counts.created, counts.updated, counts.deleted, counts.unchanged, counts.rejected, outcome.api_calls)
+        least = "–" if outcome.api_calls_minimum is None else f"{outcome.api_calls_minimum:,}"
         seconds = (outcome.completed_at - outcome.started_at).total_seconds()
-        cells = [*(f"{number:,}" for number in numbers), f"{seconds:.1f}"]
+        cells = [*(f"{number:,}" for number in numbers), least, f"{seconds:.1f}"]
         names = self._names(outcome.tenant_id, outcome.system, outcome.sync_type, outcome.status)
         yield "  ".join(
             [*names, *(pad(cell, len(name), right=True) for cell, name in zip(cells, _NUMBERS, strict=True))]
@@ -91,10 +92,11 @@ def summary(outcomes: Sequence[Outcome], *, refused: int, seconds: float) -> str
         for name in ("created", "updated", "deleted", "unchanged")
     ]
     calls = count(sum(outcome.api_calls for outcome in outcomes), "API call")
+    least = f"{sum(outcome.api_calls_minimum or 0 for outcome in outcomes):,} at least"
     dry = "; a dry run: nothing was written" if any(outcome.dry_run for outcome in outcomes) else ""
     return (
         f"{count(len(outcomes), 'sync')}: {', '.join(parts) or 'none'}; {', '.join(totals)}; "
-        f"{calls} in {seconds:.1f} s{dry}"
+        f"{calls}, {least}, in {seconds:.1f} s{dry}"
     )
 
 

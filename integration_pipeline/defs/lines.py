@@ -43,6 +43,8 @@ class Line(NamedTuple):
     remedy: str | None = None
     warnings: Sequence[str] = ()
     api_calls: int = 0
+    api_calls_minimum: int | None = None
+    """The fewest that would have done; null where nothing was read to its end, or nobody counted yet."""
     run_id: str | None = None
     good_at: dt.datetime | None = None
     """When a sync of this last succeeded, by the history."""
@@ -113,6 +115,7 @@ def of_outcome(outcome: Outcome) -> Line:
         remedy=outcome.remedy,
         warnings=outcome.warnings,
         api_calls=outcome.api_calls,
+        api_calls_minimum=outcome.api_calls_minimum,
         changes=[
             f"{change.action} {change.kind} {change.key} {change.name or ''}".rstrip() for change in outcome.changes
         ],
@@ -154,4 +157,5 @@ def of_rematch(tenant_id: str, system: System, changed: int) -> Line:
         sync_type=SyncType.USERS,
         status=Status.SUCCESS,
         counts=Counts(updated=changed),
+        api_calls_minimum=0,
     )

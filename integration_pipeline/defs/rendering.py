@@ -10,7 +10,7 @@ from integration_pipeline.report import markdown
 
 COUNTS = ("processed", "created", "updated", "deleted", "unchanged", "rejected")
 
-NUMBERS = (*COUNTS, "API calls", "seconds", "active", "matched", "unmatched", "in error")
+NUMBERS = (*COUNTS, "API calls", "at least", "seconds", "active", "matched", "unmatched", "in error")
 """The columns that are aligned to the right."""
 
 NAMED = 20
@@ -27,13 +27,14 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def systems_table(lines: Sequence[Line]) -> str:
     """One tenant's systems, each with how its sync went; below, why one is not SUCCESS: in a column it would not be read."""
-    head = ["system", "status", *COUNTS, "API calls", "seconds"]
+    head = ["system", "status", *COUNTS, "API calls", "at least", "seconds"]
     rows = [
         [
             line.system,
             line.status,
             *(getattr(line.counts, name) for name in COUNTS),
             line.api_calls,
+            line.api_calls_minimum,
             f"{line.seconds:.1f}",
         ]
         for line in lines
@@ -61,6 +62,8 @@ def metadata(lines: Sequence[Line]) -> dict[str, dg.MetadataValue]:
     for name in COUNTS:
         shown[f"records_{name}"] = dg.MetadataValue.int(sum(getattr(line.counts, name) for line in lines))
     shown["api_calls"] = dg.MetadataValue.int(sum(line.api_calls for line in lines))
+    if all(line.api_calls_minimum is not None for line in lines):
+        shown["api_calls_minimum"] = dg.MetadataValue.int(sum(line.api_calls_minimum or 0 for line in lines))
     shown["seconds"] = dg.MetadataValue.float(round(sum(line.seconds for line in lines), 3))
     warnings = [f"- {line.system}: {markdown.escaped(warning)}" for line in lines for warning in line.warnings]
     if warnings:

@@ -57,6 +57,7 @@ def _line(
     remedy: str | None,
     warnings: list[str],
     api_calls: int,
+    api_calls_minimum: int | None,
     run_id: str | None,
     good_at: dt.datetime | None,
     *,
@@ -76,6 +77,7 @@ def _line(
         remedy=remedy,
         warnings=warnings,
         api_calls=api_calls,
+        api_calls_minimum=api_calls_minimum,
         run_id=run_id,
         good_at=good_at,
     )

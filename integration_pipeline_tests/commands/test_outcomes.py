@@ -35,7 +35,12 @@ def test_columns_are_as_wide_as_the_longest_tenant() -> None:
     lines = Lines(["tenant-a", "a-longer-tenant-id"])
     (row,) = lines.of(outcome())
     assert len(row) == len(lines.header())
-    assert row.split() == ["tenant-a", "SLACK", "USERS", "SUCCESS", "1,200", "0", "0", "3", "0", "7", "1.5"]
+    assert row.split() == ["tenant-a", "SLACK", "USERS", "SUCCESS", "1,200", "0", "0", "3", "0", "7", "5", "1.5"]
+
+
+def test_how_few_calls_would_have_done_is_unknown_of_what_failed() -> None:
+    (row,) = Lines(["tenant-a"]).of(outcome(status=Status.FAILED, api_calls_minimum=None))
+    assert row.split()[-3:] == ["7", "–", "1.5"]
 
 
 def test_what_went_wrong_and_what_to_do_stand_below() -> None:
@@ -66,5 +71,5 @@ def test_a_plan_names_twenty_changes_and_counts_the_others() -> None:
 def test_the_summary_adds_up() -> None:
     assert summary([outcome(), outcome(status=Status.PARTIAL)], refused=1, seconds=3.21) == (
         "2 syncs: 1 SUCCESS, 1 PARTIAL, 1 connection refused; 2,400 created, 0 updated, 0 deleted, 6 unchanged; "
-        "14 API calls in 3.2 s"
+        "14 API calls, 10 at least, in 3.2 s"
     )

@@ -22,6 +22,7 @@ def line(**changes: Any) -> Line:
             "started_at": SIX,
             "completed_at": SIX + dt.timedelta(seconds=1.25),
             "api_calls": 7,
+            "api_calls_minimum": 5,
             **changes,
         }
     )
@@ -31,10 +32,10 @@ def test_a_table_has_a_row_per_system_and_the_reasons_below() -> None:
     held = {"status": Status.PARTIAL, "error_type": "HELD", "error_message": "12 of 40", "remedy": "Look."}
     table = rendering.systems_table([line(), line(system=builders.TEAMS, **held)])
     assert table.splitlines() == [
-        "| system | status | processed | created | updated | deleted | unchanged | rejected | API calls | seconds |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-        "| SLACK | SUCCESS | 15 | 1 | 2 | 3 | 4 | 5 | 7 | 1.2 |",
-        "| TEAMS | PARTIAL | 15 | 1 | 2 | 3 | 4 | 5 | 7 | 1.2 |",
+        "| system | status | processed | created | updated | deleted | unchanged | rejected | API calls | at least | seconds |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| SLACK | SUCCESS | 15 | 1 | 2 | 3 | 4 | 5 | 7 | 5 | 1.2 |",
+        "| TEAMS | PARTIAL | 15 | 1 | 2 | 3 | 4 | 5 | 7 | 5 | 1.2 |",
         "",
         "- TEAMS: HELD: 12 of 40. Look.",
     ]
@@ -52,8 +53,13 @@ def test_numbers_are_sums_over_the_systems() -> None:
         "records_unchanged": 8,
         "records_rejected": 10,
         "api_calls": 14,
+        "api_calls_minimum": 10,
         "seconds": 2.5,
     }
+
+
+def test_how_few_calls_would_have_done_is_unknown_where_one_system_did_not_tell() -> None:
+    assert "api_calls_minimum" not in rendering.metadata([line(), line(api_calls_minimum=None)])
 
 
 def test_text_from_outside_stays_in_its_cell() -> None:

@@ -16,6 +16,7 @@ SELECT
     latest.remedy,
     coalesce(latest.warnings, '{}'),
     coalesce(latest.api_calls, 0),
+    latest.api_calls_minimum,
     latest.run_id,
     good.completed_at
 FROM external_system_connections AS c
