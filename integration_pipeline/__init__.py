@@ -10,12 +10,13 @@ The map, in the order in which a night goes::
         tokens.py, crypto.py     a valid token; secrets sealed and opened
         registry.py, provider.py which providers there are; what a provider is
         providers/<vendor>/      auth (tokens), answers (errors), records, pages, directory (what to ask)
-        http/                    client (limit, send, classify, retry), limiter, retry, paging, listings, hosts
+        http/                    client (limit, send, classify, retry), limiter, retry, paging, listings, hosts, webhook
         diff.py                  what changed against what is stored
         guard.py, verdict.py     whether so much may go at once; what the walk came to
         store/staging.py         changes -> tables, one short transaction        sql/sync/
         store/holds.py           what the guard keeps back, until a person decides
         store/history.py         what happened
+        notices.py, notifier.py  what only a person can mend, told at once
     kpi.py                   the figures of a tenant's days                      sql/kpi/
     publish/                 those figures into Google Sheets
     report/                  the integration report and the weekly figures, for people         sql/report/

@@ -246,6 +246,8 @@ class _Work:
             outcome = sync(session, provider, sync_type, run)
             if outcome.sync_id:
                 self.open_rows.pop(UUID(outcome.sync_id), None)
+            if outcome.notices:
+                self.pipeline.notifier.wake()
             self.results.put(outcome)
 
     def pause(self, seconds: float) -> None:

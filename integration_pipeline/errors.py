@@ -5,10 +5,12 @@ Messages are for people and carry no secret; nothing reads them to decide (requi
 PipelineError
 ├── UsageError               wrong usage or configuration: exit 2, one line
 ├── Interrupted              a signal, or the process is ending
+├── Misplaced                people changed their spreadsheet so that writing it would be guessing
 ├── Busy                     another process works on this connection
 ├── Superseded               the connection moved on while we were reading
 └── ProviderError            the provider, or the way to it
     ├── CredentialsError     the connection's credentials are no good: nothing of it can work
+    │   └── ConsentMissing   they are good, and allowed nothing in this tenant (any more)
     ├── TokenRejected        this access token is no good: a fresh one may be
     ├── Forbidden            a permission, scope or plan is missing for this one thing
     ├── NotFound             it is not there
@@ -41,10 +43,25 @@ class Kind(StrEnum):
     INTERRUPTED = "INTERRUPTED"
 
 
+class Cause(StrEnum):
+    """What only a person can mend: the stable words that critical notices go by (requirement A13)."""
+
+    RECONNECT = "RECONNECT"
+    """The connection's credentials are no good, or are gone."""
+    PERMISSION = "PERMISSION"
+    """Consent, a permission or a scope is missing or was withdrawn."""
+    HELD = "HELD"
+    """So much would be deactivated at once that a person must look first."""
+    SPREADSHEET = "SPREADSHEET"
+    """The tenant's spreadsheet cannot be written any more."""
+
+
 class PipelineError(Exception):
     """The root. ``remedy`` says in words what a person should do, where there is something to do."""
 
     kind: ClassVar[Kind] = Kind.UNKNOWN_ERROR
+    cause: ClassVar[Cause | None] = None
+    """What a person must mend before it can work again; None where time or a retry may do."""
 
     def __init__(self, message: str, *, remedy: str | None = None) -> None:
         super().__init__(message)
@@ -59,6 +76,12 @@ class Interrupted(PipelineError):
     """The process was told to stop."""
 
     kind = Kind.INTERRUPTED
+
+
+class Misplaced(PipelineError):
+    """What people made of their spreadsheet, where writing on would be guessing."""
+
+    cause = Cause.SPREADSHEET
 
 
 class Busy(PipelineError):
@@ -101,6 +124,13 @@ class CredentialsError(ProviderError):
 
     kind = Kind.AUTH_ERROR
     is_fatal = True
+    cause = Cause.RECONNECT
+
+
+class ConsentMissing(CredentialsError):
+    """The credentials are good, and nobody has allowed them anything in this tenant (any more)."""
+
+    cause = Cause.PERMISSION
 
 
 class TokenRejected(ProviderError):
@@ -113,6 +143,7 @@ class Forbidden(ProviderError):
     """A scope, permission or plan is missing; a person must act, and a retry never helps."""
 
     kind = Kind.AUTH_ERROR
+    cause = Cause.PERMISSION
 
 
 class NotFound(ProviderError):

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, NewType
 
 from pydantic import SecretStr
 
+from integration_pipeline.errors import Cause
+
 System = NewType("System", str)
 """A provider's name as the contract spells it (``SLACK``). The registry says which exist; nothing else lists them."""
 
@@ -221,6 +223,17 @@ class PlannedChange(NamedTuple):
     name: str | None
 
 
+class Notice(NamedTuple):
+    """Something only a person can mend, as a sync or a publishing met it (requirement A13)."""
+
+    cause: Cause
+    message: str
+    remedy: str | None
+    provider_code: str | None = None
+    commands: tuple[str, ...] = ()
+    """What to type, to look or to act."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How one sync of one connection and type ended: a history row, whether written or, in a dry run, not."""
@@ -242,3 +255,5 @@ class Outcome:
     """The fewest HTTP requests with which its listings could have been read; null where they were not (FAILED)."""
     dry_run: bool
     changes: tuple[PlannedChange, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    """What of it only a person can mend."""

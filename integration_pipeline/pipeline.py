@@ -13,7 +13,9 @@ from integration_pipeline.crypto import Keyring
 from integration_pipeline.errors import UsageError
 from integration_pipeline.http.client import Client
 from integration_pipeline.http.limiter import Limiter, Slot
+from integration_pipeline.http.webhook import Webhook
 from integration_pipeline.model import Connection, Token
+from integration_pipeline.notifier import Notifier
 from integration_pipeline.provider import Endpoint, Session, TokenRequest
 from integration_pipeline.settings import Settings
 from integration_pipeline.store import migrations
@@ -52,6 +54,7 @@ class Pipeline:
     database: Database
     locks: Locks
     keyring: Keyring
+    notifier: Notifier
     now: Callable[[], dt.datetime] = utc_now
     clock: Callable[[], float] = time.monotonic
     wait_for: Callable[[threading.Event, float], bool] = threading.Event.wait
@@ -81,9 +84,20 @@ def open_pipeline(environ: Mapping[str, str]) -> Iterator[Pipeline]:
         keyring = Keyring.load(configured)
         locks = Locks(database.url)
         try:
-            yield Pipeline(configured, database, locks, keyring)
+            with _notifier(configured, database) as notifier:
+                yield Pipeline(configured, database, locks, keyring, notifier)
         finally:
             locks.close()
+
+
+def _notifier(configured: Settings, database: Database) -> Notifier:
+    """Who tells people; where there is a receiver, of what an earlier process could not deliver, too."""
+    if configured.notice_url is None or configured.notice_secret is None:
+        return Notifier(database, now=utc_now)
+    receiver = Webhook(configured.notice_url, configured.notice_secret, clock=time.monotonic, now=utc_now)
+    notifier = Notifier(database, now=utc_now, receiver=receiver)
+    notifier.wake()
+    return notifier
 
 
 @contextmanager

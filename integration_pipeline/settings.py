@@ -16,6 +16,10 @@ DATABASE_URL = f"{PREFIX}DATABASE_URL"
 DAGSTER_DATABASE_URL = f"{PREFIX}DAGSTER_DATABASE_URL"
 KEYS = f"{PREFIX}KEYS"
 ALLOWED_HOSTS = f"{PREFIX}ALLOWED_HOSTS"
+NOTICE_URL = f"{PREFIX}NOTICE_URL"
+NOTICE_SECRET = f"{PREFIX}NOTICE_SECRET"
+
+SHORTEST_SECRET = 16
 
 _LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 # A browser's and an HTTP library's reading of these differ, and so could ours and the client's: they are refused.
@@ -38,6 +42,10 @@ class Settings:
     """Variable → base URL, for every endpoint that is overridden."""
     allowed_hosts: frozenset[str] = frozenset()
     """Further hosts that a connection's ``api_endpoint`` may name."""
+    notice_url: str | None = field(default=None, repr=False)
+    """Where critical notices are posted; None = they are logged, and that is all."""
+    notice_secret: str | None = field(default=None, repr=False)
+    """What they are signed with; there is one where there is a URL."""
 
     def url(self, endpoint: Endpoint) -> str:
         return self.urls.get(endpoint.variable, endpoint.default)
@@ -50,6 +58,7 @@ def load(environ: Mapping[str, str], endpoints: Iterable[Endpoint]) -> Settings:
     :raises UsageError: a value is wrong; the message names the variable and holds no credentials.
     """
     values = {name: value.strip() for name, value in environ.items() if name.startswith(PREFIX) and value.strip()}
+    notice_url, notice_secret = _receiver(values)
     return Settings(
         home=_home(values.get(HOME, ".integration-pipeline")),
         database_url=_database_url(DATABASE_URL, values),
@@ -61,6 +70,8 @@ def load(environ: Mapping[str, str], endpoints: Iterable[Endpoint]) -> Settings:
             if endpoint.variable in values
         },
         allowed_hosts=_hosts(values.get(ALLOWED_HOSTS, "")),
+        notice_url=notice_url,
+        notice_secret=notice_secret,
     )
 
 
@@ -102,6 +113,22 @@ def _database_url(variable: str, values: Mapping[str, str]) -> str | None:
     if url is not None and not url.startswith(("postgresql://", "postgres://")):
         raise UsageError(f"{variable} must start with postgresql://")
     return url
+
+
+def _receiver(values: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """Where critical notices go, and what signs them."""
+    url, secret = values.get(NOTICE_URL), values.get(NOTICE_SECRET)
+    if url is None:
+        return None, None
+    # A receiver's URL may well be one with a query: many services put their own key there.
+    problem = _problem(url.partition("?")[0])
+    if problem is not None or "#" in url or _AMBIGUOUS.search(url):
+        raise UsageError(f"{NOTICE_URL} {problem or 'is not a URL'}")
+    if secret is None or len(secret) < SHORTEST_SECRET:
+        raise UsageError(
+            f"{NOTICE_SECRET} must hold at least {SHORTEST_SECRET} characters: notices to {NOTICE_URL} are signed"
+        )
+    return url, secret
 
 
 def _base_url(endpoint: Endpoint, url: str) -> str:

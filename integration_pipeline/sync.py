@@ -17,10 +17,10 @@ from uuid import UUID
 
 import psycopg
 
-from integration_pipeline import guard
+from integration_pipeline import guard, notices
 from integration_pipeline.diff import GONE, Absence, Diff
 from integration_pipeline.errors import Interrupted, Kind, PipelineError, ProviderError
-from integration_pipeline.model import Connection, Counts, Outcome, Page, PlannedChange, Status, SyncType
+from integration_pipeline.model import Connection, Counts, Notice, Outcome, Page, PlannedChange, Status, SyncType
 from integration_pipeline.provider import Listing, Provider, Session
 from integration_pipeline.store import cursors, history, holds, staging
 from integration_pipeline.store.engine import CommitUnanswered, Database
@@ -81,6 +81,7 @@ class Attempt:
         message: str | None = None,
         remedy: str | None = None,
         changes: Sequence[PlannedChange] = (),
+        told: Sequence[Notice] = (),
     ) -> Outcome:
         cost = self.session.cost_since_accounted
         return Outcome(
@@ -100,6 +101,7 @@ class Attempt:
             api_calls_minimum=None if status is Status.FAILED else cost.fewest,
             dry_run=self.run.dry_run,
             changes=tuple(changes),
+            notices=tuple(told),
         )
 
 
@@ -284,7 +286,8 @@ def _commit(attempt: Attempt, plan: Plan, spool: Spool) -> Outcome:
             _count_rematched(cursor, attempt, plan, rematched)
             staging.record_problems(cursor, task, problems(plan))
             hold_id = holds.settle(cursor, task, plan.objections, spool.deactivations())
-            outcome = attempt.outcome(*verdict(plan, hold_id))
+            told = notices.of_commit(session.connection, plan.walk.unread.values(), plan.objections, hold_id)
+            outcome = attempt.outcome(*verdict(plan, hold_id), told=told)
             _move_bookmarks(cursor, attempt, outcome)
             history.finish(cursor, outcome)
     except CommitUnanswered:
@@ -348,7 +351,8 @@ def _planned_change(row: Row, target: Target) -> PlannedChange:
 
 def _fail(attempt: Attempt, error: BaseException, kind: Kind, message: str, remedy: str | None = None) -> Outcome:
     """The outcome of a sync that wrote nothing, and its history row, where the database can still take it."""
-    outcome = attempt.outcome(Status.FAILED, Counts(), kind, message, remedy)
+    told = notices.of_errors(attempt.session.connection, [error])
+    outcome = attempt.outcome(Status.FAILED, Counts(), kind, message, remedy, told=told)
     if attempt.sync_id is None:
         return outcome
     # Only the frames: an exception's own text may quote what the provider sent.

@@ -12,7 +12,8 @@ from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
 from integration_pipeline.crypto import Keyring
-from integration_pipeline.model import Connection, System
+from integration_pipeline.errors import Cause
+from integration_pipeline.model import Connection, Notice, System
 from integration_pipeline.store.engine import Database
 
 SLACK = System("SLACK")
@@ -41,6 +42,12 @@ def everything(database: Database) -> Iterator[psycopg.Cursor[TupleRow]]:
     with database.operator() as cursor:
         cursor.execute("SELECT set_config('role', %s, true)", (cursor.connection.info.user,))
         yield cursor
+
+
+def notice(**changes: Any) -> Notice:
+    """That a connection's token was revoked."""
+    values = {"cause": Cause.RECONNECT, "message": "token_revoked", "remedy": "Install the app again.", **changes}
+    return Notice(**values)
 
 
 def add_tenant(database: Database, tenant_id: str = "tenant-a", **columns: Any) -> str:

@@ -48,6 +48,8 @@ def test_secrets_stand_in_no_repr() -> None:
             "INTEGRATION_PIPELINE_DATABASE_URL": "postgresql://u:hunter2@h/d",
             "INTEGRATION_PIPELINE_DAGSTER_DATABASE_URL": "postgresql://u:hunter3@h/d",
             "INTEGRATION_PIPELINE_KEYS": "k:hunter4",
+            "INTEGRATION_PIPELINE_NOTICE_URL": "https://h/hunter5?key=hunter6",
+            "INTEGRATION_PIPELINE_NOTICE_SECRET": "hunter7 and some more",
         },
         [],
     )
@@ -159,3 +161,33 @@ def test_a_connection_may_name_no_other_host(url: str) -> None:
 def test_an_allowed_host_must_still_be_https() -> None:
     with pytest.raises(UsageError, match="https"):
         check_api_endpoint("http://slack.com/api/", API, load({}, [API]))
+
+
+def receiver(url: str, secret: str = "0123456789abcdef") -> Settings:  # noqa: S107
+    return load({"INTEGRATION_PIPELINE_NOTICE_URL": url, "INTEGRATION_PIPELINE_NOTICE_SECRET": secret}, [])
+
+
+@pytest.mark.parametrize(
+    "url", ["https://ops.example.co.jp/hooks/a?key=b&c=d", "http://127.0.0.1:8000/", "http://localhost/"]
+)
+def test_notices_go_by_https_or_stay_on_this_machine_and_a_query_may_be_part_of_where(url: str) -> None:
+    assert receiver(url).notice_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://ops.example.co.jp/", "ftp://h/", "https://u:hunter2@h/", "https://h/#hunter2", "h", "https://",
+        "https://h/?a=hunter2 b", "https://h\\hunter2/",
+    ],
+)  # fmt: skip
+def test_a_receiver_that_cannot_be_one_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(UsageError, match=r"^INTEGRATION_PIPELINE_NOTICE_URL ") as caught:
+        receiver(url)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("secret", ["", "short"])
+def test_notices_are_never_sent_unsigned(secret: str) -> None:
+    with pytest.raises(UsageError, match="INTEGRATION_PIPELINE_NOTICE_SECRET must hold at least 16 characters"):
+        receiver("https://ops.example.co.jp/", secret)

@@ -202,9 +202,16 @@ class Client:
         try:
             return attempt(token)
         except TokenRejected as error:
+            rejection = error
             log.info("token rejected system=%s code=%s", self._provider.system, error.code)
         questions = self.questions
-        fresh = self._checked_token(token)
+        try:
+            fresh = self._checked_token(token)
+        except CredentialsError as refusal:
+            if refusal.code is None:  # no other was asked for: what the provider said of this one is all there is
+                refusal.status, refusal.code = rejection.status, rejection.code
+                refusal.remedy = rejection.remedy or refusal.remedy
+            raise
         self.questions = questions
         try:
             return attempt(fresh)

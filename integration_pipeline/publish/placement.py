@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from integration_pipeline.errors import PipelineError
+from integration_pipeline.errors import Misplaced
 from integration_pipeline.publish import cells
 from integration_pipeline.publish.formulas import DATE
 from integration_pipeline.publish.layout import Layout
@@ -52,12 +52,12 @@ class Rows:
 def head(layout: Layout, sheet: SeenSheet) -> Head:
     """Find the header: the row with the date's title in one of the first rows; a sheet without anything gets one.
 
-    :raises PipelineError: the sheet has content and no header: a number might come under a wrong title.
+    :raises Misplaced: the sheet has content and no header: a number might come under a wrong title.
     """
     titles = [field.title for field in layout.fields]
     row = _header_row(sheet)
     if row is None and sheet.cells:
-        raise PipelineError(
+        raise Misplaced(
             f'the sheet "{sheet.title}" has no cell "{DATE}" in its first {HEAD_ROWS} rows',
             remedy="Put the header row back as it was (the spreadsheet's version history shows it), or delete the sheet: "
             "it is then made anew.",

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from integration_pipeline import kpi
+from integration_pipeline import kpi, notices
 from integration_pipeline.errors import Interrupted, Kind, PipelineError, UsageError
 from integration_pipeline.model import Status
 from integration_pipeline.pipeline import Pipeline
@@ -224,7 +224,10 @@ class _Work:
             if error is None:
                 spreadsheets.succeeded(self.pipeline.database, tenant.tenant_id, at)
             else:
-                spreadsheets.failed(self.pipeline.database, tenant.tenant_id, at, error)
+                told = notices.of_publishing(tenant.tenant_id, error)
+                spreadsheets.failed(self.pipeline.database, tenant.tenant_id, at, error, told)
+                if told:
+                    self.pipeline.notifier.wake()
         except psycopg.Error as lost:
             logger.error("how it ended is not kept tenant=%s error=%s", tenant.tenant_id, type(lost).__name__)  # noqa: TRY400
 

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from integration_pipeline.errors import PipelineError, ProviderError
+from integration_pipeline.errors import Misplaced, ProviderError
 from integration_pipeline.http.retry import next_try
 from integration_pipeline.publish import changes, placement, seen
 from integration_pipeline.publish.cells import letters
@@ -59,7 +59,7 @@ class Writer:
         """Write the days, and set up what is missing; what may help is tried again.
 
         :raises ProviderError: Google refused or did not answer.
-        :raises PipelineError: a sheet is not as it must be, and only a person can say how it should.
+        :raises Misplaced: a sheet is not as it must be, and only a person can say how it should.
         """
         errors: list[ProviderError] = []
         while True:
@@ -147,7 +147,7 @@ class Writer:
         there = {sheet.title.casefold(): sheet_id for sheet_id, sheet in outline.sheets.items()}
         for layout in self._layouts:
             if layout.sheet_id not in outline.sheets and layout.title.casefold() in there:
-                raise PipelineError(
+                raise Misplaced(
                     f'the spreadsheet has a sheet "{layout.title}" that the pipeline did not make',
                     remedy="Rename or delete that sheet; the pipeline then makes its own.",
                 )

@@ -13,7 +13,7 @@ import psycopg
 
 from integration_pipeline.errors import Kind, Superseded
 from integration_pipeline.model import Connection, Outcome, SyncType, System
-from integration_pipeline.store import locks, people
+from integration_pipeline.store import locks, notices, people
 from integration_pipeline.store.engine import Database
 
 RUNNING = "RUNNING"
@@ -105,6 +105,7 @@ def finish(cursor: psycopg.Cursor[Any], outcome: Outcome) -> None:
     """
     if not _close(cursor, outcome):
         raise Superseded(f"the sync {outcome.sync_id} was closed by another process")
+    notices.record(cursor, outcome.tenant_id, outcome.system, outcome.notices, at=outcome.completed_at)
 
 
 def was_finished(database: Database, outcome: Outcome) -> bool:
@@ -140,6 +141,7 @@ def fail(
                     outcome.remedy, stack_trace, outcome.completed_at,
                 ),
             )  # fmt: skip
+            notices.record(cursor, outcome.tenant_id, outcome.system, outcome.notices, at=outcome.completed_at)
 
 
 def interrupt(database: Database, connection: Connection, sync_id: UUID, *, at: dt.datetime) -> None:

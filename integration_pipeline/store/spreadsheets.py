@@ -11,9 +11,10 @@ from pydantic import SecretStr
 
 from integration_pipeline.crypto import Keyring
 from integration_pipeline.errors import PipelineError, UsageError
-from integration_pipeline.model import System
-from integration_pipeline.store import people
+from integration_pipeline.model import Notice, System
+from integration_pipeline.store import notices, people
 from integration_pipeline.store.engine import Database, become_tenant
+from integration_pipeline.store.staging import Cursor
 
 GOOGLE_SHEETS = System("GOOGLE_SHEETS")
 """What locks and sealed keys are bound to, as a connection's are to its system."""
@@ -90,44 +91,53 @@ def standing(database: Database) -> list[Standing]:
 
 def save_titles(database: Database, tenant_id: str, spreadsheet_id: str, titles: Mapping[int, str]) -> None:
     """Keep what the sheets are called, unless the tenant has another spreadsheet by now."""
-    _update(
-        database,
-        tenant_id,
-        "sheet_titles = %(titles)s WHERE spreadsheet_id = %(spreadsheet_id)s AND sheet_titles <> %(titles)s",
-        {
-            "titles": Jsonb({str(sheet_id): title for sheet_id, title in titles.items()}),
-            "spreadsheet_id": spreadsheet_id,
-        },
-    )
+    with database.transaction(tenant_id) as cursor:
+        _update(
+            cursor,
+            tenant_id,
+            "sheet_titles = %(titles)s WHERE spreadsheet_id = %(spreadsheet_id)s AND sheet_titles <> %(titles)s",
+            {
+                "titles": Jsonb({str(sheet_id): title for sheet_id, title in titles.items()}),
+                "spreadsheet_id": spreadsheet_id,
+            },
+        )
 
 
 def succeeded(database: Database, tenant_id: str, at: dt.datetime) -> None:
     """All that was asked for is in the spreadsheet."""
-    _update(
-        database,
-        tenant_id,
-        "last_published_at = %(at)s, last_failed_at = NULL, last_error_type = NULL, last_error = NULL, "
-        "last_remedy = NULL WHERE true",
-        {"at": at},
-    )
-
-
-def failed(database: Database, tenant_id: str, at: dt.datetime, error: PipelineError) -> None:
-    """Keep why not, and what a person should do, for whoever reports."""
-    _update(
-        database,
-        tenant_id,
-        "last_failed_at = %(at)s, last_error_type = %(kind)s, last_error = %(message)s, last_remedy = %(remedy)s WHERE true",
-        {"at": at, "kind": error.kind, "message": str(error).replace("\0", ""), "remedy": error.remedy},
-    )
-
-
-def _update(database: Database, tenant_id: str, assignments: str, values: Mapping[str, Any]) -> None:
     with database.transaction(tenant_id) as cursor:
-        cursor.execute(
-            f"UPDATE spreadsheets SET {assignments} AND tenant_id = %(tenant_id)s".encode(),
-            {**values, "tenant_id": tenant_id},
+        _update(
+            cursor,
+            tenant_id,
+            "last_published_at = %(at)s, last_failed_at = NULL, last_error_type = NULL, last_error = NULL, "
+            "last_remedy = NULL WHERE true",
+            {"at": at},
         )
+
+
+def failed(
+    database: Database, tenant_id: str, at: dt.datetime, error: PipelineError, told: Sequence[Notice] = ()
+) -> None:
+    """Keep why not, and what a person should do, for whoever reports.
+
+    :param told: what of it only a person can mend.
+    """
+    with database.transaction(tenant_id) as cursor:
+        _update(
+            cursor,
+            tenant_id,
+            "last_failed_at = %(at)s, last_error_type = %(kind)s, last_error = %(message)s, last_remedy = %(remedy)s "
+            "WHERE true",
+            {"at": at, "kind": error.kind, "message": str(error).replace("\0", ""), "remedy": error.remedy},
+        )
+        notices.record(cursor, tenant_id, GOOGLE_SHEETS, told, at=at)
+
+
+def _update(cursor: Cursor, tenant_id: str, assignments: str, values: Mapping[str, Any]) -> None:
+    cursor.execute(
+        f"UPDATE spreadsheets SET {assignments} AND tenant_id = %(tenant_id)s".encode(),
+        {**values, "tenant_id": tenant_id},
+    )
 
 
 def _opened(row: tuple[Any, ...], keyring: Keyring) -> Spreadsheet:

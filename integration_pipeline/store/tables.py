@@ -313,11 +313,14 @@ critical_notices = sa.Table(
     sa.Column("day", sa.Date, primary_key=True),
     *_keys("system_type", "cause"),
     _text("message"),
-    *_maybe("remedy"),
+    *_maybe("remedy", "provider_code"),
+    sa.Column("commands", ARRAY(sa.Text), nullable=False),
     sa.Column("created_at", _Time, nullable=False),
+    sa.Column("claimed_until", _Time),
     sa.Column("delivered_at", _Time),
     _number("tries", 0),
     *_maybe("last_error"),
+    sa.Index("critical_notices_due", "created_at", postgresql_where=sa.text("delivered_at IS NULL")),
 )
 
 progress_kpis = sa.Table(

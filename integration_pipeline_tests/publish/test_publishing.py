@@ -55,6 +55,12 @@ def dates(m: Morning, title: str = TRACKING) -> list[str]:
     return m.column(title, "Date")
 
 
+def told(m: Morning) -> list[tuple[Any, ...]]:
+    """The notices of what only a person can mend."""
+    with m.pipeline.database.operator() as cursor:
+        return cursor.execute("SELECT tenant_id, system_type, cause, message, remedy FROM critical_notices").fetchall()
+
+
 # One row a day
 
 
@@ -359,6 +365,7 @@ def test_a_sheet_of_our_name_that_somebody_else_made_is_not_touched(m: Morning) 
     assert "did not make" in str(result.error)
     assert result.error is not None
     assert result.error.remedy == "Rename or delete that sheet; the pipeline then makes its own."
+    assert [notice[2:] for notice in told(m)] == [("SPREADSHEET", str(result.error), result.error.remedy)]
 
 
 def test_a_lost_header_is_said_and_nothing_is_guessed(m: Morning) -> None:
@@ -457,6 +464,7 @@ def test_one_tenants_trouble_is_its_own(three: Morning, problem: str, kind: str,
     assert remedy.format(email=email) in error.remedy
     failed_at, *kept = three.kept("tenant-0002")
     assert (failed_at, kept) == (NOON, [kind, str(error), error.remedy])
+    assert told(three) == [("tenant-0002", "GOOGLE_SHEETS", "SPREADSHEET", str(error), error.remedy)]
     assert three.kept("tenant-0001")[0] is None
     assert results["tenant-0002"].rows_written == 0
     assert results["tenant-0002"].google_calls <= 2

@@ -1,0 +1,99 @@
+"""The ledger of critical notices: each said once for its cause, connection and UTC day, and due until it is delivered.
+
+sync's or publishing's own transaction -> recorded -> claimed -> delivered, or due again
+
+Recorded with what it is about, so that neither is there without the other. Whoever delivers claims first: another process
+leaves it alone until the claim ends. A process that dies between the receiver's answer and the mark delivers twice, under
+the same id.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from integration_pipeline.model import Notice, System
+from integration_pipeline.notices import Told
+from integration_pipeline.store.engine import Database
+from integration_pipeline.store.staging import Cursor
+
+DUE_DAYS = 4
+"""How long a notice is tried: over a long weekend. An older one has a newer one beside it, or its reason is gone."""
+
+CLAIM = dt.timedelta(minutes=5)
+"""Longer than any delivery takes, tries included."""
+
+_COLUMNS = ", ".join(Told._fields)
+
+_RECORD = """
+INSERT INTO critical_notices (tenant_id, system_type, day, cause, message, remedy, provider_code, commands, created_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (tenant_id, day, system_type, cause) DO NOTHING
+"""
+
+_CLAIM = f"""
+UPDATE critical_notices SET tries = tries + 1, claimed_until = %(until)s
+WHERE (tenant_id, day, system_type, cause) IN (
+    SELECT tenant_id, day, system_type, cause FROM critical_notices
+    WHERE delivered_at IS NULL AND created_at > %(oldest)s AND (claimed_until IS NULL OR claimed_until <= %(at)s)
+        AND notice_id <> ALL (%(but)s) AND (tries = 0 OR NOT %(is_untried)s)
+    ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
+) RETURNING {_COLUMNS}
+"""
+
+_DELIVERED = "delivered_at = %(at)s, claimed_until = NULL, last_error = NULL"
+_FAILED = "claimed_until = NULL, last_error = %(why)s"
+
+
+def record(cursor: Cursor, tenant_id: str, system: System, notices: Sequence[Notice], *, at: dt.datetime) -> None:
+    """Keep what was not said yet on this day, inside the transaction of what it is about."""
+    day = at.astimezone(dt.UTC).date()
+    for notice in notices:
+        cursor.execute(
+            _RECORD,
+            (
+                *(tenant_id, system, day, notice.cause, notice.message, notice.remedy),
+                *(notice.provider_code, list(notice.commands), at),
+            ),
+        )
+
+
+def claim(database: Database, *, at: dt.datetime, but: Collection[UUID] = (), is_untried: bool = False) -> Told | None:
+    """The oldest notice that is due, for this process alone while the claim lasts; counts the try.
+
+    :param but: not these.
+    :param is_untried: only one that nobody has tried.
+    """
+    oldest = at - dt.timedelta(days=DUE_DAYS)
+    values = {"at": at, "until": at + CLAIM, "oldest": oldest, "but": list(but), "is_untried": is_untried}
+    with database.operator() as cursor:
+        row = cursor.execute(_CLAIM.encode(), values).fetchone()
+    return None if row is None else Told(*row)
+
+
+def delivered(database: Database, told: Told, *, at: dt.datetime) -> None:
+    """Every receiver has it."""
+    _mark(database, told, _DELIVERED, {"at": at})
+
+
+def failed(database: Database, told: Told, why: str) -> None:
+    """Keep why not; it is due again."""
+    _mark(database, told, _FAILED, {"why": why})
+
+
+def between(cursor: Cursor, begin: dt.datetime, end: dt.datetime) -> list[Told]:
+    """What was recorded from ``begin`` until before ``end``, for an operator's cursor; by tenant, then as it came."""
+    rows = cursor.execute(
+        f"SELECT {_COLUMNS} FROM critical_notices WHERE created_at >= %s AND created_at < %s "
+        "ORDER BY tenant_id, created_at, system_type, cause".encode(),
+        (begin, end),
+    )
+    return [Told(*row) for row in rows]
+
+
+def _mark(database: Database, told: Told, assignments: str, values: dict[str, object]) -> None:
+    key = {"tenant_id": told.tenant_id, "day": told.day, "system_type": told.system_type, "cause": told.cause}
+    with database.operator() as cursor:
+        cursor.execute(
+            f"UPDATE critical_notices SET {assignments} WHERE tenant_id = %(tenant_id)s AND day = %(day)s "
+            "AND system_type = %(system_type)s AND cause = %(cause)s AND delivered_at IS NULL".encode(),
+            {**values, **key},
+        )
