@@ -19,7 +19,7 @@ from integration_pipeline.model import Status
 from integration_pipeline.pipeline import Pipeline, endpoints, open_pipeline
 from integration_pipeline.publish.publishing import Published, Request
 from integration_pipeline.publish.sandbox import showing
-from integration_pipeline.report import days, integration, page
+from integration_pipeline.report import days, integration, page, plain
 from integration_pipeline.sandbox.server import Sandbox
 from integration_pipeline.sandbox.world import World, demo
 from integration_pipeline.store import kpi_files, kpis, migrations, urls
@@ -131,8 +131,9 @@ def _report(pipeline: Pipeline, target: Path) -> list[str]:
     """The report as text, and as a file for people."""
     now = pipeline.now()
     found = integration.read(pipeline.database, day=None, now=now)
-    target.write_text(page.as_html(days.read(pipeline.database, found, now=now)), encoding="utf-8")
-    return [*integration.as_text(found), "", f"The same for people, with plots: {target}"]
+    overview = days.read(pipeline.database, found, now=now)
+    target.write_text(page.as_html(overview), encoding="utf-8")
+    return [*plain.as_text(overview), "", f"The same for people, with plots: {target}"]
 
 
 def _unpublished(published: Sequence[Published]) -> Iterator[str]:

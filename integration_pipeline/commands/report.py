@@ -12,12 +12,13 @@ from integration_pipeline.commands.parsing import Commands, day, one_of
 from integration_pipeline.errors import UsageError
 
 _FORMATS = ("text", "markdown", "html", "json")
-_LANGUAGES = ("ja", "en")
+EN = "en"
+_LANGUAGES = ("ja", EN)
 
 _ABOUT = """\
-For every tenant and system: the day's last syncs, their counts, how many accounts are matched, and what needs a
-person and why. Days are those of Asia/Tokyo, as the schedule's are. As HTML it is one file for people, with what
-changed since the day before and two weeks in plots, in the language of most of its tenants.
+For every tenant and system: the day's last syncs, their counts, how many accounts are matched, what changed since the
+day before, and what needs a person and why. Days are those of Asia/Tokyo, as the schedule's are. As HTML it is one file
+for people, with two weeks in plots, in the language of most of its tenants.
 
 With --week: every tenant's KPIs of the seven days up to the day, in its own calendar and language; averages, the
 total of blockers, trends, and the week before. Days that are not known are left out, and named."""
@@ -53,7 +54,7 @@ def register(commands: Commands) -> None:
         "--lang",
         type=one_of({name: name for name in _LANGUAGES}),
         metavar="{" + ",".join(_LANGUAGES) + "}",
-        help="the language of --format html (default: that of most of its tenants)",
+        help="the language of a day's report (default: English, and for html that of most of its tenants)",
     )
     parser.add_argument("--week", action="store_true", help="the weekly figures: the seven days up to --day (today)")
     parser.add_argument("--out", metavar="FILE", help="write it there and not on standard output")
@@ -66,8 +67,8 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         raise UsageError("--format json: only the weekly figures (--week) are written as JSON")
     if arguments.format == "html" and arguments.week:
         raise UsageError("--format html: the weekly figures (--week) are not written as HTML")
-    if arguments.lang and arguments.format != "html":
-        raise UsageError("--lang: only --format html has a choice of languages")
+    if arguments.lang and arguments.week:
+        raise UsageError("--lang: the weekly figures (--week) are in each tenant's language")
     read = _week if arguments.week else _day
     lines = read(arguments, environ, dt.datetime.now(dt.UTC))
     if arguments.out is None:
@@ -83,16 +84,17 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 def _day(arguments: argparse.Namespace, environ: Mapping[str, str], now: dt.datetime) -> list[str]:
     from integration_pipeline.commands.opening import desk
-    from integration_pipeline.report import days, integration, page
+    from integration_pipeline.report import days, integration, page, plain
 
     with desk(environ) as opened:
         found = integration.read(opened.database, day=arguments.day, now=now)
-        overview = days.read(opened.database, found, now=now) if arguments.format == "html" else None
+        overview = days.read(opened.database, found, now=now)
     if arguments.day is None and found.day != now.astimezone(integration.TOKYO).date():
         say(f"nothing was synced today; this is {found.day}")
-    if overview:
+    if arguments.format == "html":
         return page.as_html(overview, lang=arguments.lang).splitlines()
-    return integration.as_markdown(found) if arguments.format == "markdown" else integration.as_text(found)
+    written = plain.as_markdown if arguments.format == "markdown" else plain.as_text
+    return written(overview, lang=arguments.lang or EN)
 
 
 def _week(arguments: argparse.Namespace, environ: Mapping[str, str], now: dt.datetime) -> list[str]:

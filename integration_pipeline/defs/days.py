@@ -20,7 +20,7 @@ from integration_pipeline.model import Connection, Status
 from integration_pipeline.pipeline import Pipeline
 from integration_pipeline.publish import publishing
 from integration_pipeline.publish.publishing import Published, Request
-from integration_pipeline.report import integration
+from integration_pipeline.report import days, integration, plain
 from integration_pipeline.store import history, people
 from integration_pipeline.store.people import Tenant
 from integration_pipeline.store.spreadsheets import Spreadsheet
@@ -59,8 +59,9 @@ class Work:
             states = [sync.state for sync in found.syncs]
             numbers = {status.value.lower(): states.count(status) for status in Status}
             numbers |= {"not_run": states.count(integration.NOT_RUN), "running": states.count(integration.RUNNING)}
+            overview = days.read(self.pipeline.database, found, now=self.pipeline.now())
             shown = {
-                "report": dg.MetadataValue.md(day_rendering.shortened(integration.as_markdown(found))),
+                "report": dg.MetadataValue.md(day_rendering.shortened(plain.as_markdown(overview))),
                 **rendering.numbers({**numbers, "interrupted_closed": closed}),
             }
             self._materialize(HISTORY, day, shown)

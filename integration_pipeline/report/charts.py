@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from integration_pipeline.model import Status
+from integration_pipeline.report.changes import points
 from integration_pipeline.report.days import Day, Overview, pooled, systems
-from integration_pipeline.report.details import AMBER, BLUE, GREY, RED, VIOLET, points, title
+from integration_pipeline.report.details import AMBER, BLUE, GREY, RED, VIOLET, title
 from integration_pipeline.report.integration import NOT_RUN, RUNNING
 from integration_pipeline.report.markup import Content, Markup, tag
 from integration_pipeline.report.plots import Layer, Share, Slot, shares, stacked, strip, swatch

@@ -38,6 +38,7 @@ class Moved(NamedTuple):
     updated: int = 0
     deleted: int = 0
     api_calls: int = 0
+    api_calls_minimum: int = 0
     seconds: float = 0.0
 
     @property

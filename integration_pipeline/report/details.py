@@ -5,17 +5,27 @@ from itertools import compress
 
 from integration_pipeline import registry
 from integration_pipeline.model import Status, SyncType, System
-from integration_pipeline.report.days import Connected, Known, Moved, Overview, total
-from integration_pipeline.report.integration import NOT_RUN, RUNNING, SHEETS, TOKYO, WARNING, Attention, attention
+from integration_pipeline.report.attention import AMBIGUOUS, SHEETS, WARNING, Attention, attention, explained
+from integration_pipeline.report.changes import Change, changed, has_day_before
+from integration_pipeline.report.days import Connected, Moved, Overview, total
+from integration_pipeline.report.integration import NOT_RUN, RUNNING, TOKYO
 from integration_pipeline.report.markup import Content, Markup, tag
 from integration_pipeline.report.plots import RULE
-from integration_pipeline.report.words import JA, Words
+from integration_pipeline.report.words import Words
 from integration_pipeline.store.holds import Hold
 
 BLUE, AMBER, RED, VIOLET, GREY = "#3b74b8", "#f0b429", "#8f1d14", "#7d5ba6", "#aab3bf"
 """Apart from one another in lightness too, so that they stay apart for colour-blind eyes and on grey paper."""
 
-_SIGNS = {Status.SUCCESS: "✓", Status.PARTIAL: "△", Status.FAILED: "✕", RUNNING: "…", NOT_RUN: "–", WARNING: "!"}
+_SIGNS = {
+    Status.SUCCESS: "✓",
+    Status.PARTIAL: "△",
+    Status.FAILED: "✕",
+    RUNNING: "…",
+    NOT_RUN: "–",
+    AMBIGUOUS: "?",
+    WARNING: "!",
+}
 _UNKNOWN = "–"
 _RECORDS = ("created", "updated", "deleted", "unchanged", "rejected")
 _ACCOUNTS = ("active", "coverage", "unmatched", "ambiguous", "of_leavers")
@@ -59,10 +69,9 @@ def quarantine(words: Words, overview: Overview) -> Markup | None:
 
 def changes(words: Words, overview: Overview) -> Markup:
     """What is not as it was the day before."""
-    parts: list[Markup] = []
-    if not any(sync.status for connected in overview.connections for sync in connected.before.values()):
-        parts.append(tag("p", words("changes.alone")))
-    rows = [(connected, cells) for connected in overview.connections if any(cells := _changes(words, connected))]
+    parts = [] if has_day_before(overview) else [tag("p", words("changes.alone"))]
+    found = [(connected, changed(words, connected)) for connected in overview.connections]
+    rows = [(connected, _changes(words, change)) for connected, change in found if change.is_any]
     if not rows:
         return tag("div", parts, tag("p", words("changes.none")))
     names = [words("changes.status"), *(words(sync_type) for sync_type in SyncType), words("changes.coverage")]
@@ -87,23 +96,8 @@ def details(words: Words, overview: Overview) -> Markup:
     return tag("table", head, _bodies(overview, rows, len(names) + 1), tag("tfoot", foot), class_="details")
 
 
-def points(words: Words, now: Known | None, before: Known | None) -> str:
-    """How far coverage moved, in percentage points; empty where one side is unknown or both look the same."""
-    if now is None or before is None:
-        return ""
-    moved = round(100 * (now.share - before.share), 1)
-    sign = "▲" if moved > 0 else "▼"
-    return f"{sign} {words('points', number=f'{abs(moved):.1f}')}" if moved else ""
-
-
 def _trouble(words: Words, overview: Overview, kind: Attention, items: Sequence[Attention]) -> Markup:
-    key = kind.error_type if kind.error_type and kind.state not in {NOT_RUN, WARNING} else kind.state
-    meaning = words.get(f"kind.{key}") or words("kind.UNKNOWN_ERROR")
-    general = words.get(f"todo.{key}")
-    # What a sync stored of its trouble is English: elsewhere it is what the general advice is made exact with.
-    is_stored = words.language != JA and kind.remedy
-    todo = kind.remedy if is_stored else general
-    exact = [kind.message, None if is_stored else kind.remedy]
+    meaning, todo, exact = explained(words, kind)
     where = [
         words("attention.where", tenant=overview.names.get(item.tenant_id, item.tenant_id), types=_types(words, item))
         for item in items
@@ -114,8 +108,8 @@ def _trouble(words: Words, overview: Overview, kind: Attention, items: Sequence[
     ]
     if todo:
         lines.append(tag("p", tag("b", words("attention.todo")), " ", todo, class_="todo"))
-    if any(exact):
-        text = [tag("span", part, lang="en") for part in exact if part]
+    if exact:
+        text = [tag("span", part, lang="en") for part in exact]
         lines.append(tag("p", tag("b", words("attention.detail")), " ", text, class_="note"))
     return tag("article", lines, class_=_class(kind.state))
 
@@ -143,27 +137,14 @@ def _types(words: Words, item: Attention) -> str:
     return words.list(words(sync_type) for sync_type in item.sync_types)
 
 
-def _changes(words: Words, connected: Connected) -> list[Content]:
+def _changes(words: Words, change: Change) -> list[Content]:
     """A connection's cells: empty ones where nothing changed."""
-    was_and_is: dict[tuple[str, str], list[str]] = {}
-    for sync_type, pair in connected.changed.items():
-        was_and_is.setdefault(pair, []).append(words(sync_type))
     status = [
-        tag("div", words.list(types), " ", badge(words, was), " → ", badge(words, came))
-        for (was, came), types in was_and_is.items()
+        tag("div", result.types, " ", badge(words, result.was), " → ", badge(words, result.came))
+        for result in change.results
     ]
-    moved = [_moved(words, connected.moved.get(sync_type, Moved())) for sync_type in SyncType]
-    by = points(words, connected.coverage, connected.coverage_before)
-    shares = (connected.coverage_before, connected.coverage)
-    before, now = (words.percent(known.share if known else None) for known in shares)
-    coverage = [words("change", before=before, after=now), " ", tag("b", by)] if by else []
-    return [status, *moved, coverage]
-
-
-def _moved(words: Words, moved: Moved) -> list[str]:
-    counts = {"created": moved.created, "updated": moved.updated, "deleted": moved.deleted}
-    found = [words(f"changes.{name}", number=f"{number:,}") for name, number in counts.items() if number]
-    return [words.list(found)] if found else []
+    records = [[text] if text else [] for text in change.records.values()]
+    return [status, *records, [change.coverage, " ", tag("b", change.points)] if change.points else []]
 
 
 def _figures(words: Words, connected: Connected) -> list[Content]:
@@ -176,7 +157,7 @@ def _figures(words: Words, connected: Connected) -> list[Content]:
     moved = connected.all_moved if connected.moved else None
     unchanged, rejected = (sum(getattr(sync, name) or 0 for sync in last) for name in ("unchanged", "rejected"))
     records = [moved.created, moved.updated, moved.deleted, unchanged, rejected] if moved else [None] * len(_RECORDS)
-    cost = [_number(moved.api_calls), words.span(moved.seconds)] if moved else [_number(None)] * len(_COST)
+    cost = _cost(words, moved) if moved else [_number(None)] * len(_COST)
     return [*states, *map(_number, records), *_accounts(words, _counted([connected])), *cost]
 
 
@@ -190,8 +171,16 @@ def _sums(words: Words, overview: Overview) -> list[Content]:
     moved = total(connected.all_moved for connected in overview.connections)
     unchanged, rejected = (sum(getattr(sync, name) or 0 for sync in syncs) for name in ("unchanged", "rejected"))
     records = [moved.created, moved.updated, moved.deleted, unchanged, rejected]
-    cost = [_number(moved.api_calls), words.span(moved.seconds)]
+    cost = _cost(words, moved)
     return [*results, *map(_number, records), *_accounts(words, _counted(overview.connections)), *cost]
+
+
+def _cost(words: Words, moved: Moved) -> list[Content]:
+    """Calls, with how few would have done where those are fewer, and time."""
+    calls = [_number(moved.api_calls)]
+    if 0 < moved.api_calls_minimum < moved.api_calls:
+        calls.append(tag("div", words("least", number=f"{moved.api_calls_minimum:,}"), class_="note"))
+    return [calls, words.span(moved.seconds)]
 
 
 def _counted(connections: Sequence[Connected]) -> Mapping[str, int] | None:

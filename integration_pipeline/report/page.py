@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from integration_pipeline.model import Status
+from integration_pipeline.report.attention import attention
+from integration_pipeline.report.changes import points
 from integration_pipeline.report.charts import plots
 from integration_pipeline.report.days import Overview, pooled, total
-from integration_pipeline.report.details import changes, details, points, quarantine, signs, troubles
-from integration_pipeline.report.integration import NOT_RUN, RUNNING, TOKYO, attention
+from integration_pipeline.report.details import changes, details, quarantine, signs, troubles
+from integration_pipeline.report.integration import NOT_RUN, RUNNING, TOKYO
 from integration_pipeline.report.markup import Content, Markup, tag
 from integration_pipeline.report.words import Words, language
 
@@ -83,11 +85,14 @@ def _tiles(words: Words, overview: Overview) -> Markup:
     by = points(words, *pooled(overview.connections))
     records = {"created": f"{moved.created:,}", "updated": f"{moved.updated:,}", "deleted": f"{moved.deleted:,}"}
     of = words("tile.coverage.of", mapped=f"{mapped:,}", active=f"{active:,}")
+    calls = [words.count("tile.calls.of", len(overview.connections))]
+    if moved.api_calls_minimum:
+        calls.insert(0, words("least", number=f"{moved.api_calls_minimum:,}"))
     tiles: list[tuple[str, str, Content]] = [
         ("syncs", f"{successes:,}", words("tile.syncs.of", all=f"{len(syncs):,}")),
         ("coverage", words.percent(mapped / active) if active else "–", [of, " ", tag("b", by)]),
         ("records", f"{moved.records:,}", words("tile.records.of", **records)),
-        ("calls", f"{moved.api_calls:,}", words.count("tile.calls.of", len(overview.connections))),
+        ("calls", f"{moved.api_calls:,}", words.list(calls)),
         ("time", words.span(moved.seconds), words.count("tile.time.of", moved.runs)),
     ]
     drawn = [

@@ -1,7 +1,8 @@
 """The weekly figures as people and programs read them: text, Markdown, JSON."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from integration_pipeline import kpi
@@ -153,9 +154,16 @@ def _unknown(week: Week) -> list[str]:
     missing.pop((), None)
     every_day = _words(week)["every_day"]
     return [
-        f"{', '.join(names)}: {every_day if len(days) == kpi.WEEK else ', '.join(map(str, days))}"
+        f"{', '.join(names)}: {every_day if len(days) == kpi.WEEK else ', '.join(_runs(days))}"
         for days, names in missing.items()
     ]
+
+
+def _runs(days: Sequence[dt.date]) -> Iterator[str]:
+    """Days in their order, those that follow one another as from the first to the last."""
+    for _, run in groupby(enumerate(days), key=lambda numbered: numbered[1].toordinal() - numbered[0]):
+        (_, first), *others = run
+        yield f"{first} – {others[-1][1]}" if others else str(first)
 
 
 def trend(rise: float | None) -> str:

@@ -12,8 +12,9 @@ def test_the_report_of_today_is_printed_in_either_form(online: Command) -> None:
     online("sync")
     text, markdown = online("report"), online("report", "--format", "markdown")
     assert text.code == markdown.code == 0
-    assert "2 tenants, 6 connections, the last sync of each type: 18 SUCCESS" in text.out
+    assert "2 tenants, 6 connections, the last sync of each type: 18 succeeded" in text.out
     assert markdown.out.startswith("# Integration report for ")
+    assert "前日からの変化" in online("report", "--lang", "ja").out
 
 
 def test_an_older_day_says_that_it_is_one(online: Command, database: Database) -> None:
@@ -35,7 +36,7 @@ def test_the_report_is_written_to_a_file(online: Command, tmp_path: Path) -> Non
     file = tmp_path / "report.md"
     result = online("report", "--format", "markdown", "--out", str(file))
     assert (result.code, result.out) == (0, "")
-    assert "was due and did not run" in file.read_text(encoding="utf-8")
+    assert "It was due and did not run." in file.read_text(encoding="utf-8")
 
 
 def test_a_file_that_cannot_be_written_is_one_line(online: Command, tmp_path: Path) -> None:
@@ -55,6 +56,6 @@ def test_the_html_report_is_one_file_in_the_language_of_its_tenants(online: Comm
 
 
 def test_only_what_is_written_in_that_way_can_be_asked_for(online: Command) -> None:
-    assert "only --format html" in online("report", "--lang", "ja").one_line
+    assert "in each tenant's language" in online("report", "--week", "--lang", "ja").one_line
     assert "not written as HTML" in online("report", "--week", "--format", "html").one_line
     assert "'fr' is none of ja, en" in online("report", "--format", "html", "--lang", "fr").one_line

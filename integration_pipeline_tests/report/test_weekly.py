@@ -76,7 +76,7 @@ def test_days_that_are_not_known_are_left_out_and_said(tenant: Database) -> None
     assert shown["overall_progress"]["days_known"] == 3
     assert shown["overall_progress"]["days_unknown"] == [f"2026-11-{number}" for number in (16, 18, 19, 20)]
     text = "\n".join(weekly_text.as_text(week))
-    assert "全体進捗: 2026-11-16, 2026-11-18, 2026-11-19, 2026-11-20" in text
+    assert "全体進捗: 2026-11-16, 2026-11-18 – 2026-11-20" in text
     assert "タスク完了率" in text.rsplit("全日", 1)[0].splitlines()[-1]
 
 

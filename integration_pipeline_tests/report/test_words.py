@@ -7,7 +7,8 @@ import string
 import pytest
 
 from integration_pipeline.errors import Kind
-from integration_pipeline.report.integration import NOT_RUN, WARNING
+from integration_pipeline.report.attention import AMBIGUOUS, WARNING
+from integration_pipeline.report.integration import NOT_RUN
 from integration_pipeline.report.words import CATALOGUE, EN, JA, Words, language
 
 
@@ -27,8 +28,8 @@ def test_both_languages_have_the_same_places_for_values(key: str) -> None:
 
 def test_every_kind_of_error_has_its_meaning_and_its_remedy() -> None:
     for words in CATALOGUE.values():
-        assert {f"kind.{kind}" for kind in (*Kind, NOT_RUN, WARNING)} <= words.keys()
-        assert {f"todo.{kind}" for kind in (*Kind, NOT_RUN)} <= words.keys()
+        assert {f"kind.{kind}" for kind in (*Kind, NOT_RUN, WARNING, AMBIGUOUS)} <= words.keys()
+        assert {f"todo.{kind}" for kind in (*Kind, NOT_RUN, AMBIGUOUS)} <= words.keys()
 
 
 def test_english_is_english() -> None:

@@ -9,6 +9,8 @@ SELECT
     sum(h.records_updated)::bigint AS updated,
     sum(h.records_deleted)::bigint AS deleted,
     sum(h.api_calls)::bigint AS api_calls,
+    -- Null of what failed: what is left is still the least that all of them needed.
+    coalesce(sum(h.api_calls_minimum), 0)::bigint AS api_calls_minimum,
     -- What a killed process left open is closed by the next one, hours later.
     coalesce(sum(extract(EPOCH FROM h.completed_at - h.started_at)) FILTER (
         WHERE h.error_type IS DISTINCT FROM 'INTERRUPTED'

@@ -39,6 +39,7 @@ SELECT
     ran.records_unchanged,
     ran.records_rejected,
     ran.api_calls,
+    ran.api_calls_minimum,
     ran.error_type,
     ran.error_message,
     ran.remedy,

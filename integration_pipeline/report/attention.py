@@ -1,0 +1,81 @@
+"""What needs a person on a report's day: every sync that did not go well, and what else should not stay as it is."""
+
+from typing import NamedTuple
+
+from integration_pipeline.model import Status
+from integration_pipeline.report.integration import NOT_RUN, RUNNING, Coverage, Report
+from integration_pipeline.report.words import JA, Words
+
+WARNING = "warning"
+AMBIGUOUS = "ambiguous"
+
+SHEETS = "GOOGLE_SHEETS"
+"""Where the figures go, beside the systems."""
+PUBLISHING, MATCHING = "PUBLISHING", "MATCHING"
+"""What is done beside the syncs of the sync types."""
+
+
+class Attention(NamedTuple):
+    """Something that is not as it should be, and what to do about it."""
+
+    tenant_id: str
+    system: str
+    state: str
+    """The sync's; :data:`WARNING` where it is only something to know, :data:`AMBIGUOUS` where it is who is who."""
+    error_type: str | None
+    message: str | None
+    remedy: str | None
+    sync_types: tuple[str, ...]
+
+
+class Explained(NamedTuple):
+    """The same in a report's language."""
+
+    meaning: str
+    todo: str | None
+    exact: tuple[str, ...]
+    """What was stored of it: English, whatever the language."""
+
+
+def attention(report: Report) -> list[Attention]:
+    """Everything that did not go well, the same trouble of one connection's types as one, the worst first."""
+    found: dict[tuple[str, str, str, str | None, str | None, str | None], list[str]] = {}
+    under_way = {(sync.tenant_id, sync.system) for sync in report.syncs if sync.state == RUNNING}
+    for sync in sorted(report.syncs, key=lambda sync: sync.state != Status.FAILED):
+        comes = sync.state == NOT_RUN and (sync.tenant_id, sync.system) in under_way
+        if sync.state not in (Status.SUCCESS, RUNNING) and not comes:
+            trouble = (sync.tenant_id, sync.system, sync.state, sync.error_type, sync.error_message, sync.remedy)
+            found.setdefault(trouble, []).append(sync.sync_type)
+    for one in report.publications:
+        if one.last_error_type:
+            trouble = (one.tenant_id, SHEETS, Status.FAILED, one.last_error_type, one.last_error, one.last_remedy)
+            found[trouble] = [PUBLISHING]
+    for row in report.coverage:
+        if row.ambiguous:
+            found[row.tenant_id, row.system, AMBIGUOUS, None, f"{row.ambiguous:,}", _commands(row)] = [MATCHING]
+    for sync in report.syncs:
+        for warning in sync.warnings or ():
+            found.setdefault((sync.tenant_id, sync.system, WARNING, None, warning, None), []).append(sync.sync_type)
+    return [Attention(*trouble, tuple(types)) for trouble, types in found.items()]
+
+
+def explained(words: Words, item: Attention) -> Explained:
+    """What it means and what to do, in general where nothing exact is known in the language."""
+    key = item.error_type if item.error_type and item.state not in {NOT_RUN, WARNING} else item.state
+    if item.state == AMBIGUOUS:
+        number = int((item.message or "0").replace(",", ""))
+        return Explained(words.count(f"kind.{key}", number), words(f"todo.{key}"), tuple(filter(None, [item.remedy])))
+    meaning = words.get(f"kind.{key}") or words("kind.UNKNOWN_ERROR")
+    # What a sync stored of its trouble is English: elsewhere it is what the general advice is made exact with.
+    is_read = words.language != JA and item.remedy is not None
+    exact = [item.message, None if is_read else item.remedy]
+    return Explained(meaning, item.remedy if is_read else words.get(f"todo.{key}"), tuple(filter(None, exact)))
+
+
+def _commands(row: Coverage) -> str:
+    """Where they are seen, and how a link is made by hand."""
+    of = f"--tenant-id {row.tenant_id} --system-type {row.system}"
+    return (
+        f"integration-pipeline mappings list {of} --status ERROR; "
+        f"integration-pipeline mappings link {of} --external-user-id … --internal-user-id …"
+    )

@@ -1,0 +1,192 @@
+"""The report as text and Markdown: what it says of a day, and that nothing in it is taken for markup or orders."""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from integration_pipeline.report.attention import attention
+from integration_pipeline.report.days import Known, Moved, Overview
+from integration_pipeline.report.integration import Coverage, Report, Sync
+from integration_pipeline.report.plain import as_markdown, as_text
+from integration_pipeline.text import width
+from integration_pipeline_tests.report.test_integration import DAY, FAILED, HOLD, SIX, sync
+from integration_pipeline_tests.report.test_page import FULL, connected, overview
+
+
+def of(syncs: Sequence[Sync], coverage: Sequence[Coverage] = (), **more: Any) -> Overview:
+    """A day without anything to compare it with."""
+    return Overview(Report(DAY, syncs, coverage, **more), [], [], {"sakura": "さくら"}, [], SIX)
+
+
+def section(lines: Sequence[str], title: str) -> list[str]:
+    """The lines under a title of a text."""
+    below = list(lines)[list(lines).index(title) + 1 :]
+    return below[: below.index("")] if "" in below else below
+
+
+def test_a_day_is_a_row_for_each_connection_and_one_for_all() -> None:
+    lines = as_text(of([sync(), sync("TEAMS"), sync(system="TEAMS")]))
+    assert lines[0] == "Integration report for 2026-11-21 (Asia/Tokyo)"
+    assert lines[1] == "1 tenant, 2 connections, the last sync of each type: 3 succeeded"
+    table = section(lines, "Syncs")
+    rows = [re.split(r" {2,}", line.strip()) for line in table]
+    assert rows[0][-3:] == ["API CALLS", "AT LEAST", "TIME"]
+    assert rows[1] == ["sakura", "SLACK", "Success", "Success", "off", *["2,000"] * 6, "1,800", "4.0\u00a0s"]
+    assert rows[2] == ["sakura", "TEAMS", "Success", "off", "off", *["1,000"] * 6, "900", "2.0\u00a0s"]
+    assert rows[3] == ["All", *["3,000"] * 6, "2,700", "6.0\u00a0s"]
+    assert len({width(line) for line in table}) == 1
+
+
+def test_how_few_calls_would_have_done_is_not_said_where_nobody_knows() -> None:
+    (row, _) = section(as_text(of([sync(**FAILED, api_calls_minimum=None)])), "Syncs")[1:]
+    assert row.split()[-3:] == ["–", "2.0", "s"]
+
+
+def test_who_is_who_is_counted_with_its_share() -> None:
+    accounts = [Coverage("sakura", "SLACK", 200, 150, 30, 15, 5), Coverage("x", "T", *[0] * 5)]
+    lines = section(as_text(of([sync()], accounts)), "Who is who, as it stands now")
+    assert lines[1].split() == ["sakura", "さくら", "SLACK", "200", "150", "75.0%", "30", "15", "5"]
+    assert lines[2].split() == ["x", "T", "0", "0", "0", "0", "0"]
+
+
+def test_what_the_guard_holds_is_named_with_its_number_its_reasons_and_what_to_type() -> None:
+    held = of([sync()], holds=[HOLD])
+    _, row, note = section(as_text(held), "Holds waiting")
+    assert re.split(r" {2,}", row) == [
+        *("sakura", "SLACK", "Users", "1,234", "2026-11-21 06:00", "; ".join(HOLD.reasons), str(HOLD.hold_id))
+    ]
+    assert "integration-pipeline holds show" in note
+    marked = "\n".join(as_markdown(held))
+    assert "## Holds waiting" in marked
+    assert f"1,234 | 2026-11-21 06:00 | {HOLD.reasons[0]}; the listing 'u\\|x' is empty" in marked
+    assert "Holds" not in "".join(as_text(of([sync()])) + as_markdown(of([sync()])))
+
+
+def test_one_trouble_of_all_types_is_said_once_with_what_to_do() -> None:
+    troubled = of([sync(name, **FAILED) for name in ("USERS", "TEAMS")])
+    assert len(attention(troubled.report)) == 1
+    meaning = "The provider does not let us in: credentials or a permission are missing."
+    assert section(as_text(troubled), "What needs attention") == [
+        f"- sakura SLACK (Users, Teams): Failed, AUTH_ERROR: {meaning}",
+        "  What to do: Install it again.",
+        "  Details: token_revoked",
+    ]
+    assert as_markdown(troubled)[-3:] == [
+        f"- **sakura SLACK (Users, Teams)**: Failed, AUTH\\_ERROR: {meaning}",
+        "  - What to do: Install it again.",
+        "  - Details: token\\_revoked",
+    ]
+
+
+def test_failures_come_first_and_a_sync_that_did_not_run_is_missed() -> None:
+    partial = {"status": "PARTIAL", "error_type": "INCOMPLETE", "error_message": "channels"}
+    syncs = [
+        sync(warnings=["no e-mail scope"]),
+        sync("TEAMS", **partial),
+        sync(system="TEAMS", status=None),
+        sync("NOTIFICATIONS", **FAILED),
+        sync(system="LINE_WORKS", is_running=True, **FAILED),
+    ]
+    found = attention(Report(DAY, syncs, [Coverage("sakura", "SLACK", 9, 1, 1, 1200, 1)]))
+    assert [(item.state, item.message) for item in found] == [
+        ("FAILED", "token_revoked"),
+        ("PARTIAL", "channels"),
+        ("not run", None),
+        ("ambiguous", "1,200"),
+        ("warning", "no e-mail scope"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lang", "said", "todo"),
+    [
+        ("en", "Ambiguous: 1,200 accounts may belong to more than one internal user", "What to do: See the reason"),
+        ("ja", "複数該当：1,200 アカウントに、対応する社内ユーザーの候補が複数", "対応方法：一覧で理由を確認し"),
+    ],
+)
+def test_accounts_that_may_be_several_peoples_need_a_person(lang: str, said: str, todo: str) -> None:
+    accounts = [Coverage("sakura", "SLACK", 2000, 700, 0, 1200, 100), Coverage("sakura", "TEAMS", 3, 3, 0, 0, 0)]
+    (item,) = attention(Report(DAY, [sync()], accounts))
+    assert (item.tenant_id, item.system) == ("sakura", "SLACK")
+    text = "\n".join(as_text(of([sync()], accounts), lang=lang))
+    assert said in text
+    assert todo in text
+    assert "integration-pipeline mappings list --tenant-id sakura --system-type SLACK --status ERROR" in text
+
+
+def test_what_comes_after_a_sync_that_runs_is_not_missed() -> None:
+    running = sync("USERS", status="FAILED", is_running=True)
+    assert attention(Report(DAY, [running, sync("TEAMS", status=None)], [])) == []
+    assert attention(Report(DAY, [sync("USERS"), sync("TEAMS", status=None)], []))
+
+
+def test_what_changed_since_the_day_before_is_named() -> None:
+    users, teams = sync(**FAILED), sync("TEAMS", **FAILED)
+    was = {"USERS": sync(), "TEAMS": sync("TEAMS")}
+    moved = {"USERS": Moved(created=12, deleted=3), "TEAMS": Moved(updated=1)}
+    shares = {"coverage": Known(0.9, 10), "coverage_before": Known(0.95, 20)}
+    day = overview(connected(users, teams, before=was, moved=moved, **shares), connected(sync(system="TEAMS")))
+    told = (
+        "Users, Teams Success → Failed; Users 12 created, 3 deleted; Teams 1 updated; "
+        "Mapping coverage 95.0% → 90.0% ▼ 5.0 points"
+    )
+    rest = "1 other connection did not change."
+    assert section(as_text(day), "What changed since the day before") == [f"- sakura SLACK: {told}", rest]
+    marked = as_markdown(day)
+    assert f"- **sakura SLACK**: {told}" in marked
+    assert rest in marked
+    results = ["ユーザー、チーム 成功 → 失敗", "ユーザー 作成 12、無効化 3", "チーム 更新 1"]
+    japanese = section(as_text(day, lang="ja"), "前日からの変化")
+    assert japanese == [
+        "- sakura SLACK: " + "; ".join([*results, "マッピング率 95.0% → 90.0% ▼ 5.0 ポイント"]),
+        "ほかの 1 接続に変化はありません。",
+    ]
+
+
+def test_a_quiet_day_needs_nobody() -> None:
+    lines = as_text(overview(connected(sync(), moved={"USERS": Moved(runs=1, api_calls=3)})))
+    assert section(lines, "What changed since the day before") == ["Nothing changed since the day before."]
+    assert section(lines, "What needs attention") == ["Nothing."]
+    assert as_markdown(of([sync()]))[-1] == "Nothing."
+    assert as_text(of([]))[1] == "No connection is enabled, and nothing was synced."
+
+
+def test_a_day_before_without_syncs_is_not_compared_with() -> None:
+    missed = {"USERS": sync(status=None)}
+    assert "there are no results to compare with" in "\n".join(as_text(overview(connected(sync(), before=missed))))
+
+
+def test_all_of_it_is_in_either_language() -> None:
+    day = overview(FULL)
+    full = dataclasses.replace(day, report=dataclasses.replace(day.report, holds=[HOLD]))
+    english = "\n".join(as_text(full) + as_markdown(full)).replace("さくら", "")
+    assert not re.search(r"[\u3040-\u30ff\u4e00-\u9fff]", english)
+    japanese = as_text(full, lang="ja")
+    assert japanese[0] == "2026-11-21 の連携レポート（日本時間）"
+    assert len(japanese) == len(as_text(full))
+    titles = [japanese[place + 1] for place, line in enumerate(japanese) if not line]
+    assert titles == [
+        "同期",
+        "アカウントの対応状況（現時点）",
+        "承認待ちの無効化",
+        "前日からの変化",
+        "対応が必要な項目",
+    ]
+
+
+@pytest.mark.parametrize("text", ["<script>|`*_[x](http://e.example)", "a|b\n# heading"])
+def test_markdown_shows_names_as_they_are(text: str) -> None:
+    trouble = sync(tenant_id=text, tenant_name=text, **{**FAILED, "error_message": text})
+    lines = as_markdown(overview(connected(trouble, accounts=Coverage(text, "SLACK", *[1] * 5))))
+    tables = [line for line in lines if line.startswith("|")]
+    assert all(line.replace("\\|", "").count("|") in (14, 10) for line in tables)
+    assert not any("<script>" in line or line.startswith("# heading") for line in lines)
+    assert all("\n" not in line for line in lines)
+
+
+def test_a_name_cannot_give_the_terminal_orders() -> None:
+    day = overview(connected(sync(tenant_id="a\x1b[2J", **FAILED), before={"USERS": sync()}))
+    assert not any("\x1b" in line for line in as_text(day) + as_markdown(day))
