@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev sandbox test test-fast check bench format lock screenshots clean
+.PHONY: help install demo dev sandbox test test-fast check bench bench-quick format lock screenshots clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,8 +47,11 @@ check: $(VENV)/installed-dev ## Lint, types, layers, SQL
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/sqlfluff lint --quiet sql
 
-bench: $(VENV)/installed-dev ## Measure a night against the least it can cost (USERS="10000 100000")
-	@$(BIN)/python -m integration_pipeline_tests.bench --users $(or $(USERS),10000 100000)
+bench: $(VENV)/installed-dev ## Measure nights beside their floor and beside others (BENCH="--cases nights --users 10000")
+	@$(BIN)/python -m integration_pipeline_tests.bench $(BENCH)
+
+bench-quick: $(VENV)/installed-dev ## The same in under three minutes: small sizes, without dlt and Dagster's runs
+	@$(BIN)/python -m integration_pipeline_tests.bench --quick $(BENCH)
 
 format: $(VENV)/installed-dev ## Format the code
 	@$(BIN)/ruff check --fix-only --quiet .

@@ -1,104 +1,138 @@
-"""``make bench``: one tenant's Slack users, first night and unchanged night, against the least the job can cost."""
+"""``make bench``: what a night costs, beside the least it can cost and beside what people would otherwise use.
+
+Progress goes to standard error; tables and targets, when all is measured, to standard output.
+"""
 
 import argparse
-import io
-import json
 import os
-import subprocess
+import platform
 import sys
-import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-import psycopg
+import psutil
 
-from integration_pipeline import registry
-from integration_pipeline.pipeline import endpoints, open_pipeline
-from integration_pipeline.sandbox.world import build
-from integration_pipeline.store import connection_files, migrations, people, people_files
-from integration_pipeline.store.embedded import Embedded
+from integration_pipeline_tests.bench import (
+    calls,
+    dagster_runs,
+    faults,
+    graph,
+    machine,
+    nights,
+    plot,
+    startup,
+    targets,
+    tenants,
+)
+from integration_pipeline_tests.bench.machine import Machine
+from integration_pipeline_tests.bench.meter import Failed
+from integration_pipeline_tests.bench.results import Results
 
-COLUMNS = ("wall", "client_cpu", "server_cpu", "peak_mb", "wal_mb", "calls")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--users", type=int, nargs="+", default=[10_000, 100_000])
-    parser.add_argument("--json", action="store_true", help="print a JSON line for each case as well")
-    arguments = parser.parse_args()
-    print(
-        f"{'users':>8}  {'night':<10} {'case':<8}" + "".join(f"{name:>12}" for name in COLUMNS) + f"{'CPU ratio':>12}"
-    )
-    for users in arguments.users:
-        for night, costs in cases(users).items():
-            least = costs["floor"]["client_cpu"] + costs["floor"]["server_cpu"]
-            for case, cost in costs.items():
-                ratio = (cost["client_cpu"] + cost["server_cpu"]) / least
-                figures = "".join(f"{cost[name]:>12.2f}" for name in COLUMNS)
-                print(f"{users:>8}  {night:<10} {case:<8}{figures}{ratio:>12.2f}", flush=True)
-                if arguments.json:
-                    print(json.dumps({"users": users, "night": night, "case": case, "cpu_ratio": ratio, **cost}))
+Case = Callable[[Machine, Results, argparse.Namespace], None]
 
 
-def cases(users: int) -> dict[str, dict[str, dict[str, Any]]]:
-    """night → case → its cost, on a database and a provider of their own."""
-    with tempfile.TemporaryDirectory(prefix="integration-pipeline-bench-") as home, Embedded(Path(home)) as url:
-        with psycopg.connect(url, autocommit=True) as session:
-            # Their amount depends on when the last checkpoint was, and not on the work.
-            session.execute("ALTER SYSTEM SET full_page_writes = off")
-            session.execute("SELECT pg_reload_conf()")
-        migrations.upgrade(url)
-        world = Path(home) / "world.json"
-        world.write_text(json.dumps(_world(users)))
-        command = [sys.executable, "-m", "integration_pipeline", "sandbox", "--world", str(world)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sandbox:
+def main() -> int:
+    arguments = _arguments()
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"[{time.monotonic() - began:6.0f} s] {text}", file=sys.stderr, flush=True)
+
+    results = Results(say, as_json=arguments.json)
+    failed = False
+    with machine.started() as ready:
+        for name in arguments.cases:
             try:
-                environ = {**os.environ, "INTEGRATION_PIPELINE_HOME": home, **_variables(sandbox)}
-                _import(environ, users)
-                # The sandbox makes its pages when they are first asked for: that is nobody's cost.
-                _cost("warm-up", environ)
-                nights = ("first", "unchanged")
-                return {night: {case: _cost(case, environ) for case in ("floor", "product")} for night in nights}
-            finally:
-                sandbox.terminate()
-
-
-def _world(users: int) -> dict[str, Any]:
-    slack = {"users": users, "teams": 5}
-    tenant = {"tenant_id": "tenant-0001", "name": "ベンチ株式会社", "api_rate_limit": 6000, "systems": {"SLACK": slack}}
-    return {"limits": False, "tenants": [tenant]}
-
-
-def _variables(sandbox: subprocess.Popen[str]) -> Mapping[str, str]:
-    """The variables that the sandbox prints when it is ready."""
-    wanted, found = {endpoint.variable for endpoint in endpoints()}, dict[str, str]()
-    assert sandbox.stdout is not None
-    while wanted - found.keys():
-        line = sandbox.stdout.readline()
-        assert line, "the sandbox did not start"
-        name, _, value = line.removeprefix("export ").strip().partition("=")
-        found[name] = value
-    return {name: found[name] for name in wanted}
-
-
-def _import(environ: Mapping[str, str], users: int) -> None:
-    world = build(users=users, channels=5, systems=["SLACK"], api_rate_limit=6000)
-    with open_pipeline(environ) as pipeline:
-        people.import_tenants(pipeline.database, people_files.parse_tenants(io.BytesIO(world.tenants_csv().encode())))
-        people.import_users(pipeline.database, people_files.parse_users(io.BytesIO(world.users_csv().encode())))
-        entries = json.loads(world.connections_json())
-        connection_files.import_entries(
-            pipeline.database, pipeline.keyring, pipeline.settings, entries, registry.providers()
+                _CASES[name](ready, results, arguments)
+            except Failed as error:
+                failed = True
+                results.word(f"{name} failed", str(error))
+    print("\n".join(_told(results)))
+    if arguments.plot:
+        size = max(
+            (line.users for line in results.lines if line.case == nights.CASE and line.users <= targets.LARGE),
+            default=0,
         )
+        arguments.plot.write_text(plot.drawn(results, size), encoding="utf-8")
+    return int(failed)
 
 
-def _cost(case: str, environ: Mapping[str, str]) -> dict[str, Any]:
-    command = [sys.executable, "-m", "integration_pipeline_tests.bench.case", case]
-    done = subprocess.run(command, env=dict(environ), check=True, stdout=subprocess.PIPE, text=True)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+def _nights(ready: Machine, results: Results, arguments: argparse.Namespace) -> None:
+    chosen = [subject for subject in nights.SUBJECTS if subject.name in arguments.subjects]
+    for users in arguments.users:
+        times = arguments.repeat if users <= targets.LARGE else 1
+        nights.measure(ready, results, users, subjects=chosen, repeat=times)
+
+
+def _tenants(ready: Machine, results: Results, arguments: argparse.Namespace) -> None:
+    late = min(100, max(arguments.tenants))
+    chosen = [name for name in tenants.COMPARED if name in arguments.subjects]
+    tenants.measure(ready, results, arguments.tenants, subjects=chosen, latency_tenants=late)
+
+
+def _dagster(ready: Machine, results: Results, arguments: argparse.Namespace) -> None:
+    dagster_runs.measure(ready, results, max(arguments.tenants))
+
+
+def _graph(ready: Machine, results: Results, arguments: argparse.Namespace) -> None:
+    graph.measure(ready, results, min(max(arguments.users), targets.LARGE))
+
+
+def _startup(ready: Machine, results: Results, _: argparse.Namespace) -> None:
+    startup.measure(ready, results)
+
+
+def _calls(ready: Machine, results: Results, _: argparse.Namespace) -> None:
+    calls.measure(ready, results)
+
+
+def _faults(ready: Machine, results: Results, _: argparse.Namespace) -> None:
+    faults.measure(ready, results)
+
+
+_CASES: Mapping[str, Case] = {
+    "startup": _startup,
+    "calls": _calls,
+    "faults": _faults,
+    "graph": _graph,
+    "tenants": _tenants,
+    "dagster": _dagster,
+    "nights": _nights,
+}
+
+
+def _told(results: Results) -> Iterator[str]:
+    memory = psutil.virtual_memory().total / 2**30
+    yield f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.platform()}, Python {platform.python_version()}"
+    yield from ("", "## One tenant", "", *nights.shown(results))
+    yield from ("", "## Many tenants", "", *tenants.shown(results))
+    yield from ("", "## Figures", "", *(f"* {name}: {value:.3g}" for name, value in results.figures.items()))
+    yield from (f"* {name}: {text}" for name, text in results.words.items())
+    yield from ("", "## Targets", "", *targets.shown(results))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    names = [subject.name for subject in nights.SUBJECTS]
+    parser.add_argument("--cases", nargs="+", choices=_CASES, metavar="CASE", help=", ".join(_CASES))
+    parser.add_argument("--subjects", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
+    parser.add_argument("--users", type=int, nargs="+", metavar="N", help="of the one tenant (10000 100000 1000000)")
+    parser.add_argument("--tenants", type=int, nargs="+", metavar="N", help="of 1,000 users each (1 100 1000)")
+    parser.add_argument(
+        "--repeat", type=int, default=1, metavar="N", help="of the quick ones, the median of so many runs"
+    )
+    parser.add_argument("--quick", action="store_true", help="small sizes, without dlt and without Dagster's runs")
+    parser.add_argument("--json", action="store_true", help="print a JSON line for each figure as well")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write the nights as an SVG")
+    arguments = parser.parse_args()
+    is_quick = arguments.quick
+    arguments.cases = arguments.cases or [name for name in _CASES if not (is_quick and name == "dagster")]
+    arguments.subjects = arguments.subjects or [name for name in names if not (is_quick and name.startswith("dlt"))]
+    arguments.users = arguments.users or ([10_000] if is_quick else [10_000, 100_000, 1_000_000])
+    arguments.tenants = arguments.tenants or ([1, 20] if is_quick else [1, 100, 1000])
+    return arguments
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""A thousand tenants through Dagster: the morning's runs, each a process as the daemon starts it, with all that it stores.
+
+Beside them a run of a single tenant: what each of them would cost without the chunks.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from integration_pipeline import settings
+from integration_pipeline.commands.ui import dagster_environment
+from integration_pipeline.defs.partitions import CHUNK, chunks, range_tags
+from integration_pipeline.pipeline import endpoints
+from integration_pipeline_tests.bench.machine import Machine, multiplied
+from integration_pipeline_tests.bench.meter import Cost, run
+from integration_pipeline_tests.bench.pages import SLACK_URL, world_of
+from integration_pipeline_tests.bench.results import Line, Results
+from integration_pipeline_tests.bench.server import serving
+
+CASE = "dagster"
+USERS = 100
+_DAGSTER = str(Path(sys.executable).with_name("dagster"))
+_ADD = "import sys, dagster as dg; dg.DagsterInstance.get().add_dynamic_partitions('tenants', sys.argv[1:])"
+
+
+def measure(machine: Machine, results: Results, tenants: int, *, users: int = USERS) -> None:
+    """The first night's and the unchanged night's runs, every sync type, one after the other."""
+    with serving(users, directories=["first"]) as server:
+        results.say(f"importing {tenants:,} tenants for Dagster …")
+        variables = {SLACK_URL: server.url("first")}
+        database = multiplied(machine, world_of(users), tenants, variables)
+        environ = machine.environ(database, **variables)
+        configured = settings.load(environ, endpoints())
+        environ = dagster_environment(environ, settings=configured, database_url=machine.url_of(database))
+        ids = [f"tenant-{number:04d}" for number in range(1, tenants + 1)]
+        run(machine, database, [sys.executable, "-c", _ADD, *ids], environ)
+        for night in ("first", "unchanged"):
+            costs = [_run(machine, database, environ, chunk) for chunk in chunks(ids, CHUNK)]
+            results.add(Line(CASE, "product", night, users, tenants, _sum(costs)))
+            results.figure(f"Dagster, CPU s per tenant, {night} night", sum(cost.cpu for cost in costs) / tenants)
+        results.figure("Dagster, CPU s of a run of one tenant", _run(machine, database, environ, ids[:1]).cpu)
+        machine.drop(database)
+
+
+def _run(machine: Machine, database: str, environ: Mapping[str, str], tenant_ids: Sequence[str]) -> Cost:
+    command = [_DAGSTER, "job", "execute", "-m", "integration_pipeline.definitions", "-j", "sync_tenants"]
+    return run(machine, database, [*command, "--tags", json.dumps(range_tags(tenant_ids))], environ)
+
+
+def _sum(costs: Sequence[Cost]) -> Cost:
+    return Cost(
+        wall=sum(cost.wall for cost in costs),
+        client_cpu=sum(cost.client_cpu for cost in costs),
+        server_cpu=sum(cost.server_cpu for cost in costs),
+        wal_mb=sum(cost.wal_mb for cost in costs),
+        statements=sum(cost.statements for cost in costs),
+    )

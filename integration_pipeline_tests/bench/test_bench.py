@@ -1,0 +1,106 @@
+"""The bench in miniature: that it works, and what it counts. How long anything takes is nobody's business here."""
+
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from integration_pipeline_tests.bench import machine, nights, pages, plot, targets, tenants
+from integration_pipeline_tests.bench.machine import Machine
+from integration_pipeline_tests.bench.meter import Failed, run
+from integration_pipeline_tests.bench.pages import Night
+from integration_pipeline_tests.bench.results import Results, table
+
+USERS = 60
+NIGHTS = (Night.FIRST, Night.UNCHANGED)
+QUICK = [
+    replace(subject, nights=NIGHTS[: len(subject.nights)])
+    for subject in nights.SUBJECTS
+    if not subject.name.startswith("dlt")
+]
+
+
+@pytest.fixture(scope="module")
+def ready() -> Iterator[Machine]:
+    with machine.started() as ready:
+        yield ready
+
+
+@pytest.fixture(scope="module")
+def measured(ready: Machine) -> Results:
+    results = Results(say=lambda _: None)
+    nights.measure(ready, results, USERS, subjects=QUICK)
+    tenants.measure(ready, results, (1, 2), users=USERS, subjects=("product",), latency_tenants=2)
+    return results
+
+
+def test_everybody_asks_once_for_the_page_and_the_product_also_who_it_is(measured: Results) -> None:
+    calls = {line.subject: line.cost.calls for line in measured.lines if line.case == nights.CASE and line.cost}
+
+    assert calls == {"download": 1, "copied": 1, "floor": 1, "product": 3, "rowwise": 1}
+
+
+def test_the_loop_sends_two_statements_for_each_user_and_the_product_the_same_for_any_number(measured: Results) -> None:
+    loop = measured.cost(nights.CASE, "rowwise", Night.UNCHANGED, users=USERS)
+    product = measured.cost(nights.CASE, "product", Night.UNCHANGED, users=USERS)
+
+    assert loop is not None
+    assert product is not None
+    assert loop.statements > 1.5 * USERS
+    assert product.statements < 60
+
+
+def test_an_unchanged_night_writes_next_to_nothing(measured: Results) -> None:
+    first, quiet = (measured.cost(nights.CASE, "floor", each, users=USERS) for each in (Night.FIRST, Night.UNCHANGED))
+
+    assert first is not None
+    assert quiet is not None
+    assert quiet.wal_mb < first.wal_mb / 10
+
+
+def test_one_in_a_hundred_changes_and_then_one_in_a_hundred_leaves() -> None:
+    first, changed, left = (_names(pages.recorded(300, 100, directory)) for directory in pages.DIRECTORIES)
+
+    assert len(first) > 300
+    assert first.keys() == changed.keys()
+    assert sum(first[key] != changed[key] for key in first) > 0
+    assert left.keys() < changed.keys()
+    assert all(changed[key] == name for key, name in left.items())
+
+
+def _names(recording: pages.Recording) -> dict[str, str]:
+    """Of everybody on all pages."""
+    answers = [json.loads(gzip.decompress(body)) for (method, _), body in recording.items() if method == "users.list"]
+    assert len(answers) == 4
+    return {member["id"]: member["profile"]["real_name"] for answer in answers for member in answer["members"]}
+
+
+def test_the_tables_have_every_line_and_the_targets_say_what_was_not_measured(measured: Results) -> None:
+    assert len(list(nights.shown(measured))) == 2 + sum(line.case == nights.CASE for line in measured.lines)
+    assert len(list(tenants.shown(measured))) == 2 + sum(line.case != nights.CASE for line in measured.lines)
+    shown = list(targets.shown(measured))
+    assert len(shown) == 2 + len(targets.TARGETS)
+    assert all("not in this run" in line for line in shown if line.startswith("| P1 "))
+
+
+def test_the_plot_is_a_picture_with_a_bar_for_each(measured: Results) -> None:
+    bars = re.findall(r'<rect x="250"', plot.drawn(measured, USERS))
+
+    assert len(bars) == sum(len(subject.nights) for subject in QUICK)
+
+
+def test_a_process_that_fails_is_not_taken_for_a_quick_one(ready: Machine) -> None:
+    with pytest.raises(Failed, match="exited with 2"):
+        run(ready, "", nights.command(ready, "nobody", "", "", ""))
+
+
+def test_a_table_is_aligned_also_in_japanese() -> None:
+    assert list(table(("名前", "n"), [("あ", "1"), ("bcdef", "22")])) == [
+        "| 名前  |  n |",
+        "| ----- | -: |",
+        "| あ    |  1 |",
+        "| bcdef | 22 |",
+    ]
