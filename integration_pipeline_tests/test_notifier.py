@@ -63,7 +63,7 @@ def test_a_revoked_token_is_told_once_although_three_syncs_meet_it(
     notice = post.notice
     assert (notice["tenant_id"], notice["system"], notice["cause"]) == (TENANT, SLACK, "RECONNECT")
     assert notice["provider_code"] == "token_revoked"
-    assert "Install the app in the workspace again" in notice["remedy"]
+    assert "install it again (Install App)" in notice["remedy"]
     assert notice["commands"][-1] == f"integration-pipeline connections test --tenant-id {TENANT} --system-type SLACK"
     assert ledger(database) == [("RECONNECT", True, 1, None, None)]
 

@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from integration_pipeline.model import Status
-from integration_pipeline.report.integration import NOT_RUN, RUNNING, Coverage, Report
+from integration_pipeline.notices import Told
+from integration_pipeline.report.integration import NOT_RUN, RUNNING, TOKYO, Coverage, Report
 from integration_pipeline.report.words import JA, Words
 
 WARNING = "warning"
@@ -79,3 +80,10 @@ def _commands(row: Coverage) -> str:
         f"integration-pipeline mappings list {of} --status ERROR; "
         f"integration-pipeline mappings link {of} --external-user-id … --internal-user-id …"
     )
+
+
+def told_of(words: Words, told: Told) -> str:
+    """Why people were told, and whether they were."""
+    at = told.delivered_at
+    state = words("notices.not yet") if at is None else words("notices.told", at=f"{at.astimezone(TOKYO):%H:%M}")
+    return f"{words(f'cause.{told.cause}')} {state}"

@@ -5,7 +5,8 @@ from itertools import compress
 
 from integration_pipeline import registry
 from integration_pipeline.model import Status, SyncType, System
-from integration_pipeline.report.attention import AMBIGUOUS, SHEETS, WARNING, Attention, attention, explained
+from integration_pipeline.notices import Told
+from integration_pipeline.report.attention import AMBIGUOUS, SHEETS, WARNING, Attention, attention, explained, told_of
 from integration_pipeline.report.changes import Change, changed, has_day_before
 from integration_pipeline.report.days import Connected, Moved, Overview, total
 from integration_pipeline.report.integration import NOT_RUN, RUNNING, TOKYO
@@ -65,6 +66,13 @@ def quarantine(words: Words, overview: Overview) -> Markup | None:
     if not overview.report.holds:
         return None
     return tag("div", [_hold(words, overview, hold) for hold in overview.report.holds], class_="troubles")
+
+
+def told(words: Words, overview: Overview) -> Markup | None:
+    """Of what people were told, because only a person can mend it; None where there was nothing."""
+    if not overview.report.notices:
+        return None
+    return tag("ul", [tag("li", _notice(words, overview, notice)) for notice in overview.report.notices])
 
 
 def changes(words: Words, overview: Overview) -> Markup:
@@ -127,6 +135,11 @@ def _hold(words: Words, overview: Overview, hold: Hold) -> Markup:
         tag("p", tag("b", words("attention.detail")), " ", reasons, class_="note"),
     ]
     return tag("article", lines, class_=_class(Status.PARTIAL))
+
+
+def _notice(words: Words, overview: Overview, notice: Told) -> Content:
+    tenant = overview.names.get(notice.tenant_id, notice.tenant_id)
+    return [tag("b", title(notice.system_type)), " ", tenant, " – ", told_of(words, notice)]
 
 
 def _class(state: str) -> str:

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from integration_pipeline.model import System
-from integration_pipeline.store import holds, locks, spreadsheets
+from integration_pipeline.notices import Told
+from integration_pipeline.store import holds, locks, notices, spreadsheets
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.holds import Hold
 from integration_pipeline.store.queries import sql
@@ -84,6 +85,8 @@ class Report:
     """What the guard keeps back and nobody has decided yet, as it stands now."""
     publications: Sequence[Standing] = ()
     """How each tenant's last publishing ended, as it stands now."""
+    notices: Sequence[Told] = ()
+    """What people were told of, or will be, because only a person can mend it."""
 
 
 def read(database: Database, *, day: dt.date | None, now: dt.datetime) -> Report:
@@ -101,10 +104,12 @@ def read(database: Database, *, day: dt.date | None, now: dt.datetime) -> Report
         running |= locks.running(cursor)
         coverage = [Coverage(*row) for row in cursor.execute(sql("report/coverage"))]
         waiting = holds.waiting(cursor)
+        begin = dt.datetime.combine(day, dt.time(), TOKYO)
+        told = notices.between(cursor, begin, begin + dt.timedelta(days=1))
     publications = spreadsheets.standing(database)
     syncs = [Sync(*row) for row in rows]
     syncs = [sync._replace(is_running=_is_running(sync, running)) for sync in syncs]
-    return Report(day, syncs, coverage, waiting, publications)
+    return Report(day, syncs, coverage, waiting, publications, told)
 
 
 def _is_running(sync: Sync, running: set[int]) -> bool:

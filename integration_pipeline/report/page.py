@@ -12,7 +12,7 @@ from integration_pipeline.report.attention import attention
 from integration_pipeline.report.changes import points
 from integration_pipeline.report.charts import plots
 from integration_pipeline.report.days import Overview, pooled, total
-from integration_pipeline.report.details import changes, details, quarantine, signs, troubles
+from integration_pipeline.report.details import changes, details, quarantine, signs, told, troubles
 from integration_pipeline.report.integration import NOT_RUN, RUNNING, TOKYO
 from integration_pipeline.report.markup import Content, Markup, tag
 from integration_pipeline.report.words import Words, language
@@ -105,10 +105,11 @@ def _tiles(words: Words, overview: Overview) -> Markup:
 def _sections(words: Words, overview: Overview) -> Sequence[Markup]:
     days = len({day.day for day in overview.days})
     drawn = [plots(words, overview), tag("p", words("plots.none"), class_="note")]
-    waiting = quarantine(words, overview)
+    waiting, notices = quarantine(words, overview), told(words, overview)
     return [
         _section("attention", words("attention"), troubles(words, overview)),
         *([_section("holds", words("holds"), waiting)] if waiting else []),
+        *([_section("notices", words("notices"), notices)] if notices else []),
         _section("plots", words("plots", days=f"{days}"), drawn),
         _section("changes", words("changes"), changes(words, overview)),
         _section("details", words("detail"), details(words, overview)),

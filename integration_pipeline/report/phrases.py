@@ -87,6 +87,14 @@ JA: Mapping[str, str] = {
     # holds
     "holds": "承認待ちの無効化",
     "holds.held": "{n} 件の無効化を、{since}（日本時間）から保留しています。決定するまで、何も無効化しません。",
+    # notices
+    "notices": "重要な通知",
+    "notices.told": "（{at} に通知）",
+    "notices.not yet": "（未通知）",
+    "cause.RECONNECT": "認証情報が使えません。接続し直してください。",
+    "cause.PERMISSION": "同意または権限が足りません。",
+    "cause.HELD": "無効化を保留しています。承認または却下してください。",
+    "cause.SPREADSHEET": "スプレッドシートに書き込めません。",
     # changes
     "changes": "前日からの変化",
     "changes.none": "前日から変化はありません。",
@@ -252,6 +260,13 @@ EN: Mapping[str, str] = {
     "holds": "Holds waiting",
     "holds.held": "{n} removal is held since {since} (Tokyo), and not made until somebody decides.|"
     "{n} removals are held since {since} (Tokyo), and none is made until somebody decides.",
+    "notices": "Critical notices",
+    "notices.told": "(told at {at})",
+    "notices.not yet": "(nobody told yet)",
+    "cause.RECONNECT": "The credentials no longer work: connect it again.",
+    "cause.PERMISSION": "Consent or a permission is missing.",
+    "cause.HELD": "Removals are held: approve or reject them.",
+    "cause.SPREADSHEET": "The spreadsheet can no longer be written.",
     "changes": "What changed since the day before",
     "changes.none": "Nothing changed since the day before.",
     "changes.alone": "Nothing was synced the day before, so there are no results to compare with.",

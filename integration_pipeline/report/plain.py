@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from integration_pipeline.model import Status, SyncType
+from integration_pipeline.notices import Told
 from integration_pipeline.report import markdown
-from integration_pipeline.report.attention import Attention, attention, explained
+from integration_pipeline.report.attention import Attention, attention, explained, told_of
 from integration_pipeline.report.changes import Change, changed, has_day_before
 from integration_pipeline.report.days import Overview
 from integration_pipeline.report.integration import NOT_RUN, RUNNING, TOKYO, Sync
@@ -122,6 +123,8 @@ def _sections(words: Words, overview: Overview) -> Iterator[Section]:
         columns = ("tenant", "system", "type", *_HELD, "since", "why", "hold")
         notes = [words("holds.decide")]
         yield Section(words("holds"), columns, list(_hold_rows(words, overview)), _HELD, notes=notes)
+    if report.notices:
+        yield Section(words("notices"), items=[_notice(words, told) for told in report.notices])
     if overview.connections:
         yield _changes(words, overview)
     items = [_item(words, item) for item in attention(report)]
@@ -170,6 +173,12 @@ def _hold_rows(words: Words, overview: Overview) -> Iterator[list[str]]:
         since = f"{hold.created_at.astimezone(TOKYO):%Y-%m-%d %H:%M}"
         where = (hold.tenant_id, hold.system_type, words(hold.sync_type))
         yield [*where, f"{hold.held:,}", since, "; ".join(hold.reasons), str(hold.hold_id)]
+
+
+def _notice(words: Words, told: Told) -> Item:
+    """What people were told of, and why not yet."""
+    below = [told.last_error] if told.last_error and told.delivered_at is None else []
+    return Item(f"{told.tenant_id} {told.system_type}", told_of(words, told), below)
 
 
 def _changes(words: Words, overview: Overview) -> Section:

@@ -7,10 +7,11 @@ from uuid import UUID, uuid4
 from integration_pipeline.crypto import Keyring
 from integration_pipeline.errors import Forbidden
 from integration_pipeline.model import System
+from integration_pipeline.notices import Told
 from integration_pipeline.report import days
 from integration_pipeline.report.integration import Coverage, Sync, read
 from integration_pipeline.report.plain import as_text
-from integration_pipeline.store import spreadsheets
+from integration_pipeline.store import notices, spreadsheets
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.holds import Hold
 from integration_pipeline.store.locks import Locks
@@ -62,6 +63,23 @@ HOLD = Hold(
     created_at=SIX,
     decided_at=None,
     decided_sync_id=None,
+)
+
+
+TOLD = Told(
+    notice_id=UUID(int=7),
+    tenant_id="sakura",
+    system_type="SLACK",
+    day=DAY,
+    cause="RECONNECT",
+    message="Slack answered token_revoked",
+    remedy="Install the app again.",
+    provider_code="token_revoked",
+    commands=[],
+    created_at=SIX,
+    delivered_at=SIX + dt.timedelta(minutes=1),
+    tries=1,
+    last_error=None,
 )
 
 
@@ -151,3 +169,13 @@ def test_figures_that_could_not_be_published_are_named_with_what_to_do(database:
     assert "Details: Google answered 403" in text()
     spreadsheets.succeeded(database, "tenant-a", SIX)
     assert "GOOGLE_SHEETS" not in text()
+
+
+def test_the_days_critical_notices_are_those_of_tokyos_day(database: Database) -> None:
+    builders.add_tenant(database)
+    midnight = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)
+    moments = {"TEAMS": -dt.timedelta(seconds=1), "SLACK": dt.timedelta(), "LINE_WORKS": dt.timedelta(days=1)}
+    with database.transaction("tenant-a") as cursor:
+        for system, later in moments.items():
+            notices.record(cursor, "tenant-a", System(system), [builders.notice()], at=midnight + later)
+    assert [told.system_type for told in read(database, day=DAY, now=SIX).notices] == ["SLACK"]

@@ -15,7 +15,7 @@ from integration_pipeline.report.days import Connected, Day, Known, Moved, Overv
 from integration_pipeline.report.integration import Coverage, Report, Sync
 from integration_pipeline.report.page import as_html
 from integration_pipeline_tests.pages import parsed, words_of
-from integration_pipeline_tests.report.test_integration import DAY, FAILED, HOLD, SIX, sync
+from integration_pipeline_tests.report.test_integration import DAY, FAILED, HOLD, SIX, TOLD, sync
 
 COVERAGE = Coverage("sakura", "SLACK", 200, 150, 30, 15, 5)
 MOVED = Moved(runs=2, created=1200, updated=3, deleted=1, api_calls=4000, api_calls_minimum=3990, seconds=200.0)
@@ -258,3 +258,28 @@ def test_what_the_guard_holds_has_a_section_of_its_own_while_it_waits(lang: str,
     assert f"integration-pipeline holds show {HOLD.hold_id}" in words_of(parsed(text))
     assert 'id="holds"' in text
     assert 'id="holds"' not in as_html(own, lang=lang)
+
+
+@pytest.mark.parametrize(
+    ("lang", "heading", "first", "second"),
+    [
+        (
+            "en",
+            "Critical notices",
+            "The credentials no longer work: connect it again. (told at 06:01)",
+            "(nobody told yet)",
+        ),
+        ("ja", "重要な通知", "認証情報が使えません。接続し直してください。 （06:01 に通知）", "（未通知）"),
+    ],
+)
+def test_the_days_critical_notices_stand_below_what_needs_attention(
+    lang: str, heading: str, first: str, second: str
+) -> None:
+    found = overview(FULL)
+    notices = [TOLD, TOLD._replace(system_type="GOOGLE_SHEETS", cause="SPREADSHEET", delivered_at=None)]
+    told = dataclasses.replace(found, report=dataclasses.replace(found.report, notices=notices))
+    words = words_of(parsed(as_html(told, lang=lang)))
+    assert heading in words
+    assert first in words
+    assert second in words
+    assert heading not in words_of(parsed(as_html(found, lang=lang)))

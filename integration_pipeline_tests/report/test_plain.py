@@ -12,7 +12,7 @@ from integration_pipeline.report.days import Known, Moved, Overview
 from integration_pipeline.report.integration import Coverage, Report, Sync
 from integration_pipeline.report.plain import as_markdown, as_text
 from integration_pipeline.text import width
-from integration_pipeline_tests.report.test_integration import DAY, FAILED, HOLD, SIX, sync
+from integration_pipeline_tests.report.test_integration import DAY, FAILED, HOLD, SIX, TOLD, sync
 from integration_pipeline_tests.report.test_page import FULL, connected, overview
 
 
@@ -63,6 +63,18 @@ def test_what_the_guard_holds_is_named_with_its_number_its_reasons_and_what_to_t
     assert "## Holds waiting" in marked
     assert f"1,234 | 2026-11-21 06:00 | {HOLD.reasons[0]}; the listing 'u\\|x' is empty" in marked
     assert "Holds" not in "".join(as_text(of([sync()])) + as_markdown(of([sync()])))
+
+
+def test_the_days_critical_notices_are_listed_with_whether_anybody_was_told() -> None:
+    waits = TOLD._replace(system_type="TEAMS", cause="PERMISSION", delivered_at=None, last_error="a|b is down")
+    told = of([sync()], notices=[TOLD, waits])
+    assert section(as_text(told), "Critical notices") == [
+        "- sakura SLACK: The credentials no longer work: connect it again. (told at 06:01)",
+        "- sakura TEAMS: Consent or a permission is missing. (nobody told yet)",
+        "  a|b is down",
+    ]
+    assert "## Critical notices" in as_markdown(told)
+    assert "notices" not in "".join(as_text(of([sync()])) + as_markdown(of([sync()])))
 
 
 def test_one_trouble_of_all_types_is_said_once_with_what_to_do() -> None:

@@ -6,7 +6,7 @@ import string
 
 import pytest
 
-from integration_pipeline.errors import Kind
+from integration_pipeline.errors import Cause, Kind
 from integration_pipeline.report.attention import AMBIGUOUS, WARNING
 from integration_pipeline.report.integration import NOT_RUN
 from integration_pipeline.report.words import CATALOGUE, EN, JA, Words, language
@@ -30,6 +30,11 @@ def test_every_kind_of_error_has_its_meaning_and_its_remedy() -> None:
     for words in CATALOGUE.values():
         assert {f"kind.{kind}" for kind in (*Kind, NOT_RUN, WARNING, AMBIGUOUS)} <= words.keys()
         assert {f"todo.{kind}" for kind in (*Kind, NOT_RUN, AMBIGUOUS)} <= words.keys()
+
+
+def test_every_cause_of_a_critical_notice_has_its_words() -> None:
+    for words in CATALOGUE.values():
+        assert {f"cause.{cause}" for cause in Cause} <= words.keys()
 
 
 def test_english_is_english() -> None:

@@ -7,7 +7,7 @@ OAuth's ``{"error": …}`` or ``{"returnCode": …, "returnMessage": …}``, and
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from integration_pipeline.errors import CredentialsError, NotFound, ProviderError, RateLimited
+from integration_pipeline.errors import ConsentMissing, CredentialsError, NotFound, ProviderError, RateLimited
 from integration_pipeline.http.status import as_code, as_object, meaning
 from integration_pipeline.provider import Answer
 
@@ -32,6 +32,7 @@ _GRANTS: Mapping[str, str] = {
     "unauthorized_client": _CLIENT,
     "invalid_scope": _SCOPES,
 }
+_NOT_ALLOWED = frozenset({"invalid_scope"})
 
 _MEANINGS: Mapping[int, type[ProviderError]] = {HTTPStatus.GONE: NotFound}
 _REMEDIES: Mapping[int, str] = {HTTPStatus.UNAUTHORIZED: _KEY, HTTPStatus.FORBIDDEN: _SCOPES}
@@ -62,7 +63,8 @@ def refusal(answer: Answer) -> CredentialsError:
     """Why the token host gives no token. Its own words stay out: they may repeat what was sent."""
     body = as_object(answer.body) or {}
     code = as_code(body.get("error")) or as_code(str(body.get("returnCode", ""))) or as_code(body.get("code"))
-    return CredentialsError(
+    meaning_of_it = ConsentMissing if code in _NOT_ALLOWED else CredentialsError
+    return meaning_of_it(
         f"LINE WORKS refused a token ({code or f'HTTP {answer.status}'})",
         status=answer.status,
         code=code,

@@ -36,10 +36,16 @@ NOT_IN_THE_PLAN = frozenset({"plan_upgrade_required", "paid_teams_only"})
 _IS_OK = re.compile(rb'\s*\{\s*"ok"\s*:\s*true\s*[,}]')
 _SCOPES = re.compile(r"[a-z0-9_.:, -]{1,200}")
 
-_REINSTALL = "Install the app in the workspace again, and import the connection with the new tokens."
-_ALLOW = (
-    "Ask the workspace's owner to allow the app under Administration, and this machine's address if there is a list."
+_REINSTALL = (
+    "Have somebody who may install apps in the workspace open the app at api.slack.com/apps and install it again "
+    "(Install App); then import the connection with the new tokens."
 )
+_ALLOW = (
+    "Ask the workspace's owner to allow the app (Tools & settings, Manage apps), and this machine's address where "
+    "the organisation has a list of allowed ones."
+)
+_OWNER = "Have an owner or administrator of the workspace install the app again (Install App at api.slack.com/apps)."
+_PLAN = "The workspace's plan does not include this: ask its owner to upgrade it, or switch that part of the sync off."
 _BOT_TOKEN = "Import the app's Bot User OAuth Token (xoxb-…, or xoxe.xoxb-… with rotation)."  # noqa: S105
 _APP_PAGE = "Compare client_id and client_secret with Basic Information at api.slack.com/apps, and import them again."
 _MOVING = (
@@ -75,10 +81,10 @@ _MEANINGS: Mapping[str, tuple[type[ProviderError], str | None]] = {
     "enterprise_is_restricted": (Forbidden, _ALLOW),
     "no_permission": (Forbidden, _ALLOW),
     "team_access_not_granted": (Forbidden, _ALLOW),
-    "user_is_bot": (Forbidden, None),
-    "user_is_restricted": (Forbidden, None),
-    "plan_upgrade_required": (Forbidden, None),
-    "paid_teams_only": (Forbidden, None),
+    "user_is_bot": (Forbidden, _OWNER),
+    "user_is_restricted": (Forbidden, _OWNER),
+    "plan_upgrade_required": (Forbidden, _PLAN),
+    "paid_teams_only": (Forbidden, _PLAN),
     "bot_not_found": (NotFound, None),
     "team_not_found": (NotFound, None),
     "org_login_required": (ProviderError, _MOVING),

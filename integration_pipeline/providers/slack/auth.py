@@ -26,7 +26,10 @@ REFRESH_BEFORE = dt.timedelta(minutes=120)
 _USER_TOKENS = ("xoxp-", "xoxe.xoxp-")
 _ROTATED_TOKEN = "xoxe.xoxb-"  # noqa: S105
 
-_INSTALL = "Install the app in the workspace again as a bot, and import the tokens that come with it."
+_INSTALL = (
+    "Have somebody who may install apps in the workspace open the app at api.slack.com/apps and install it again, with bot "
+    "scopes; then import the connection with the tokens of the bot."
+)
 
 
 def problems(entry: Mapping[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@ told to people (learn.microsoft.com/graph/errors).
 """
 
 from http import HTTPStatus
+from urllib.parse import quote
 
 from integration_pipeline.errors import ProviderError, ProviderFault, RateLimited
 from integration_pipeline.http.status import as_code, as_object, meaning
@@ -19,6 +20,21 @@ _MEANINGS: dict[int, type[ProviderError]] = {
 }
 
 
+_ENTRA = "Microsoft Entra (entra.microsoft.com)"
+_ALLOW = (
+    f"Compare the application's API permissions in {_ENTRA} with the README of this provider, and have an administrator "
+    "of the tenant consent to them."
+)
+_REMEDIES: dict[int, str] = {HTTPStatus.FORBIDDEN: _ALLOW}
+
+
+def consent(directory_id: str | None = None, client_id: str | None = None) -> str:
+    """Where an administrator of the tenant consents, in words (learn.microsoft.com/entra/identity-platform/v2-admin-consent)."""
+    url = "https://login.microsoftonline.com/{}/adminconsent?client_id={}"
+    where = url.format(quote(directory_id or "DIRECTORY_ID", safe=""), quote(client_id or "CLIENT_ID", safe=""))
+    return f"Ask the tenant's administrator to consent again: {where}"
+
+
 def classify(answer: Answer) -> ProviderError | None:
     """What the answer's status means; None when it is a success."""
     if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
@@ -26,4 +42,4 @@ def classify(answer: Answer) -> ProviderError | None:
     error = (as_object(answer.body) or {}).get("error")
     code = as_code(error.get("code")) if isinstance(error, dict) else None
     text = f"Microsoft answered {answer.status}" + (f" ({code})" if code else "")
-    return meaning(answer.status, _MEANINGS)(text, status=answer.status, code=code)
+    return meaning(answer.status, _MEANINGS)(text, status=answer.status, code=code, remedy=_REMEDIES.get(answer.status))

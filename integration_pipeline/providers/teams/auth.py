@@ -16,13 +16,13 @@ from urllib.parse import quote
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
-from integration_pipeline.errors import CredentialsError, ProviderError, ProviderFault, RateLimited
+from integration_pipeline.errors import ConsentMissing, CredentialsError, ProviderError, ProviderFault, RateLimited
 from integration_pipeline.http.grant import granted, read_grant
 from integration_pipeline.http.paging import parse
 from integration_pipeline.http.status import as_code
 from integration_pipeline.model import Connection, Token
 from integration_pipeline.provider import Answer, Option, TokenRequest
-from integration_pipeline.providers.teams.answers import classify
+from integration_pipeline.providers.teams.answers import classify, consent
 
 SCOPE = "https://graph.microsoft.com/.default"
 """All application permissions that the tenant's administrator has consented to; the only scope this flow knows."""
@@ -36,10 +36,7 @@ _NEW_SECRET = (
     "Create a new client secret in Microsoft Entra (App registrations, Certificates & secrets), copy its value and not "  # noqa: S105
     "its id, and import the connection again with it."
 )
-_CONSENT = (
-    "Have an administrator of the tenant consent: "
-    "https://login.microsoftonline.com/DIRECTORY_ID/adminconsent?client_id=CLIENT_ID"
-)
+_CONSENT = f"{consent()} (the connection's directory_id and client_id)."
 _DIRECTORY_ID = (
     "Correct options.directory_id: it is the Directory (tenant) ID on the tenant's overview page in Microsoft Entra."
 )
@@ -48,18 +45,23 @@ _LOOK_UP = "Look the code up at https://login.microsoftonline.com/error, and che
 _REMEDIES: Mapping[int, str] = {
     7000215: f"The client secret is wrong. {_NEW_SECRET}",
     7000222: f"The client secret has expired. {_NEW_SECRET}",
-    7000112: "The application is disabled: enable it in Microsoft Entra under Enterprise applications, Properties.",
+    7000112: "The application is disabled in the tenant: ask its administrator to enable it in Microsoft Entra under "
+    "Enterprise applications, Properties.",
     7000229: f"The application has no service principal in the tenant. {_CONSENT}",
     700016: f"The tenant does not know the application. Compare client_id and options.directory_id. {_CONSENT}",
     65001: f"Nobody has consented to the application. {_CONSENT}",
     90002: f"There is no such tenant. {_DIRECTORY_ID}",
     900023: f"That is no tenant. {_DIRECTORY_ID}",
-    53003: "A Conditional Access policy blocks the application: except it, or this machine's address, in Microsoft Entra.",
+    53003: "A Conditional Access policy of the tenant blocks the application: ask its administrator to except it, or this "
+    "machine's address, in Microsoft Entra.",
 }
 """AADSTS number → what to do (learn.microsoft.com/entra/identity-platform/reference-error-codes).
 
 Microsoft changes these numbers without notice, so here they choose words only; one that is missing is refused alike.
 """
+
+_NOT_ALLOWED = frozenset({65001, 700016, 7000112, 7000229, 53003})
+"""The secret may be good: it is the tenant that does not let the application in."""
 
 _LOOPED = 50196
 """Too many equal token requests within minutes: it ends by itself."""
@@ -104,7 +106,8 @@ def token_request(connection: Connection, _now: dt.datetime) -> TokenRequest:
     directory_id = connection.options.get("directory_id")
     if not directory_id or not connection.client_id or connection.client_secret is None:
         raise CredentialsError(
-            "the connection is incomplete", remedy="import it with client_id, client_secret and options.directory_id"
+            "the connection is incomplete",
+            remedy="Import it again with client_id, client_secret and options.directory_id.",
         )
     form = {
         "grant_type": "client_credentials",
@@ -140,4 +143,5 @@ def _refusal(answer: Answer) -> ProviderError:
     if _UNAVAILABLE in numbers or code == "temporarily_unavailable":
         return ProviderFault(text, status=answer.status, code=code)
     remedy = next((_REMEDIES[number] for number in numbers if number in _REMEDIES), _LOOK_UP)
-    return CredentialsError(text, status=answer.status, code=code, remedy=remedy)
+    meaning = ConsentMissing if _NOT_ALLOWED.intersection(numbers) else CredentialsError
+    return meaning(text, status=answer.status, code=code, remedy=remedy)

@@ -14,8 +14,9 @@ from typing_extensions import TypedDict
 from integration_pipeline.errors import Forbidden, ProviderError
 from integration_pipeline.http.listings import Fetched, Make, as_page, counted, page_size
 from integration_pipeline.http.paging import Rows
-from integration_pipeline.model import Page, Rejection
+from integration_pipeline.model import Connection, Page, Rejection
 from integration_pipeline.provider import Session
+from integration_pipeline.providers.teams.answers import consent
 from integration_pipeline.providers.teams.batch import ask, in_batches, url
 from integration_pipeline.providers.teams.records import (
     ChannelRow,
@@ -129,15 +130,15 @@ def ask_each(
         answers = ask(session.api, urls, operation=resource.operation, headers=HEADERS, part_headers=resource.headers)
         for team_id, answer in answers.items():
             if isinstance(answer, Forbidden):
-                name_permission(answer, resource)
+                name_permission(answer, resource, session.connection)
             yield team_id, answer
 
 
-def name_permission(error: Forbidden, resource: Resource) -> None:
+def name_permission(error: Forbidden, resource: Resource, connection: Connection) -> None:
     """Say which permission it takes; Graph's own text names it only sometimes, and texts are not read."""
     error.remedy = (
-        f"Grant the application permission {resource.permission} under API permissions in Microsoft Entra, and have an "
-        "administrator of the tenant consent to it."
+        f"Add the application permission {resource.permission} under API permissions in Microsoft Entra if it is not there. "
+        f"{consent(connection.options.get('directory_id'), connection.client_id)}"
     )
 
 
@@ -158,7 +159,7 @@ def _walk(
         served = len(page["value"]) + len(rejected)
         return Fetched(as_page(page["value"], rejected, record), served, page.get(_NEXT))
 
-    with _permission_named(resource):
+    with _permission_named(resource, session.connection):
         yield from counted(session, fetch, (LARGEST_PAGE,), largest=largest)
 
 
@@ -175,9 +176,9 @@ def _get(
 
 
 @contextmanager
-def _permission_named(resource: Resource) -> Iterator[None]:
+def _permission_named(resource: Resource, connection: Connection) -> Iterator[None]:
     try:
         yield
     except Forbidden as error:
-        name_permission(error, resource)
+        name_permission(error, resource, connection)
         raise

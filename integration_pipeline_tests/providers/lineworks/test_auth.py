@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import SecretStr
 
 from integration_pipeline.errors import (
+    Cause,
     CredentialsError,
     Garbled,
     InvalidResponse,
@@ -141,6 +142,13 @@ def test_a_refusal_of_either_form_needs_a_person(status: int, body: Any, code: s
     assert caught.value.code == code
     assert caught.value.remedy
     assert "eyJ0" not in str(caught.value)
+
+
+def test_a_scope_that_is_not_ticked_is_no_matter_of_the_credentials() -> None:
+    for code, cause in (("invalid_scope", Cause.PERMISSION), ("invalid_client", Cause.RECONNECT)):
+        with pytest.raises(CredentialsError) as caught:
+            PROVIDER.read_token(answer({"error": code}, 400), NOW)
+        assert caught.value.cause is cause
 
 
 @pytest.mark.parametrize(

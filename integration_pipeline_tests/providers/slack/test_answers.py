@@ -7,6 +7,7 @@ from integration_pipeline.errors import (
     Forbidden,
     Garbled,
     InvalidResponse,
+    Kind,
     NotFound,
     ProviderError,
     ProviderFault,
@@ -135,3 +136,10 @@ def test_who_must_act_is_told_how(code: str) -> None:
 def test_an_error_after_other_keys_is_still_an_error() -> None:
     body = json.dumps({"error": "invalid_auth", "warning": "superfluous_charset", "ok": False}).encode()
     assert type(classify(answer(body))) is TokenRejected
+
+
+def test_whatever_a_person_must_mend_says_who_does_what_where() -> None:
+    person = {code: remedy for code, (meaning, remedy) in answers._MEANINGS.items() if meaning.kind is Kind.AUTH_ERROR}
+    assert len(person) > 15
+    places = ("api.slack.com/apps", "Manage apps", "Bot User OAuth Token", "Basic Information", "owner")
+    assert [code for code, remedy in person.items() if not any(place in (remedy or "") for place in places)] == []

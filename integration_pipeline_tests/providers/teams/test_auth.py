@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from integration_pipeline.errors import CredentialsError, Garbled, InvalidResponse, ProviderFault, RateLimited
+from integration_pipeline.errors import Cause, CredentialsError, Garbled, InvalidResponse, ProviderFault, RateLimited
 from integration_pipeline.model import Connection, System
 from integration_pipeline.provider import Answer
 from integration_pipeline.providers.teams import PROVIDER, auth
@@ -100,6 +100,27 @@ def test_a_refusal_names_its_number_and_what_to_do(number: int, status: int, wor
     assert caught.value.remedy
     assert words in caught.value.remedy
     assert DIRECTORY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("number", "cause"),
+    [
+        (65001, Cause.PERMISSION),
+        (700016, Cause.PERMISSION),
+        (7000229, Cause.PERMISSION),
+        (7000112, Cause.PERMISSION),
+        (53003, Cause.PERMISSION),
+        (7000222, Cause.RECONNECT),
+        (90002, Cause.RECONNECT),
+        (1234567, Cause.RECONNECT),
+    ],
+)
+def test_a_tenant_that_does_not_let_the_application_in_is_another_matter_than_wrong_credentials(
+    number: int, cause: Cause
+) -> None:
+    with pytest.raises(CredentialsError) as caught:
+        PROVIDER.read_token(refusal(number), NOW)
+    assert caught.value.cause is cause
 
 
 def test_a_refusal_without_numbers_is_named_by_its_oauth_error() -> None:

@@ -98,6 +98,7 @@ def test_a_refused_listing_of_users_names_the_permission() -> None:
         walk(session(Graph({"users": FORBIDDEN})), SyncType.USERS)
     assert caught.value.remedy
     assert "User.Read.All" in caught.value.remedy
+    assert "https://login.microsoftonline.com/contoso.example/adminconsent?client_id=CLIENT_ID" in caught.value.remedy
 
 
 def test_teams_and_their_channels_are_read_in_batches_of_twenty() -> None:
