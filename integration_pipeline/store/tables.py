@@ -132,7 +132,6 @@ external_users = sa.Table(
     "external_users",
     metadata,
     *_keys("tenant_id", "system_type", "external_user_id"),
-    sa.Column("mapping_id", sa.Uuid, nullable=False, server_default=_new_id),
     *_texts("kind", "listing"),
     _flag("is_active"),
     *_maybe(

@@ -161,3 +161,15 @@ def test_ids_are_version_7_and_in_the_order_of_time(database_url: str) -> None:
     milliseconds = [found.int >> 80 for found, _ in rows]
     assert milliseconds == sorted(milliseconds)
     assert all(abs(at.timestamp() * 1000 - found) < 1000 for found, (_, at) in zip(milliseconds, rows, strict=True))
+
+
+def test_a_mappings_id_is_made_of_its_name_and_nothing_else(database_url: str) -> None:
+    names = (
+        "('a', 'SLACK', 'U1'), ('a', 'SLACK', 'U1'), ('b', 'SLACK', 'U1'), ('a', 'TEAMS', 'U1'), ('a', 'SLACK', 'U2')"
+    )
+    with psycopg.connect(database_url) as session:
+        rows = session.execute(f"SELECT id_of(t, s, u) FROM (VALUES {names}) AS name (t, s, u)".encode()).fetchall()
+    ids = [found for (found,) in rows]
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == 4
+    assert {(found.version, found.variant) for found in ids} == {(8, RFC_4122)}

@@ -8,6 +8,7 @@ unmatched AS (
         stored.tenant_id = %(tenant_id)s AND stored.system_type = %(system_type)s
         AND stored.external_user_id = difference.external_user_id AND difference.rule IS NULL
 ),
+-- One writer per connection holds its lock: what is new now stays new, and need not be looked for row by row.
 matched AS (
     INSERT INTO user_matches (
         tenant_id, system_type, external_user_id, internal_user_id, rule, sync_status, reason, changed_at
@@ -15,7 +16,16 @@ matched AS (
     SELECT
         %(tenant_id)s, %(system_type)s, external_user_id, internal_user_id, rule, sync_status, reason, %(at)s
     FROM difference
-    WHERE rule IS NOT NULL
+    WHERE rule IS NOT NULL AND is_new
+),
+moved AS (
+    INSERT INTO user_matches (
+        tenant_id, system_type, external_user_id, internal_user_id, rule, sync_status, reason, changed_at
+    )
+    SELECT
+        %(tenant_id)s, %(system_type)s, external_user_id, internal_user_id, rule, sync_status, reason, %(at)s
+    FROM difference
+    WHERE rule IS NOT NULL AND NOT is_new
     ON CONFLICT (tenant_id, system_type, external_user_id) DO UPDATE SET
         internal_user_id = excluded.internal_user_id,
         rule = excluded.rule,
