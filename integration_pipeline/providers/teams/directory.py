@@ -1,6 +1,6 @@
 """What is asked of Graph for each sync type, and in which order.
 
-users                                       -> users
+users, or how they changed                  -> users
 groups that are teams, $batch of the teams  -> teams
 $batch of their channels                    -> channels:<team id>
 $batch of the teams' installed apps         -> apps:<team id>
@@ -10,14 +10,17 @@ subscriptions                               -> subscriptions
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from integration_pipeline.errors import Forbidden, InvalidResponse, NotFound, ProviderError
-from integration_pipeline.model import Page, Rejection
+from integration_pipeline.model import Page, Rejection, Removal
 from integration_pipeline.provider import Limit, Listing, Probe, Session
 from integration_pipeline.providers.teams import records
 from integration_pipeline.providers.teams.batch import MAX_PARTS, ask, url
+from integration_pipeline.providers.teams.delta import Feed, Told, begin, is_removed, remembering, since
 from integration_pipeline.providers.teams.pages import (
+    CHANGED_GROUPS,
+    CHANGED_USERS,
     CHANNELS,
     GROUPS,
     HEADERS,
@@ -61,12 +64,26 @@ _UNKNOWN_ARCHIVED = (
     f"application permission {TEAMS.permission}, and have an administrator of the tenant consent to it."
 )
 
+USERS_FEED = Feed("users", "users/delta", CHANGED_USERS, records.CHANGED_USER_FIELDS)
+GROUPS_FEED = Feed("teams", "groups/delta", CHANGED_GROUPS, records.CHANGED_GROUP_FIELDS)
+
+MOST_ASKED_AGAIN = 100
+"""How many accounts are asked for one by one; where delta leaves more open than that, the whole listing is cheaper."""
+
 Found = dict[str, bool | ProviderError | None]
 """Team id → whether it is archived, None where Graph does not say; or why the team cannot be read."""
 
 
 def users(session: Session) -> Iterator[Listing]:
     """The tenant's accounts."""
+    told = since(session, USERS_FEED)
+    if told is not None and sum(not _is_plain(row) for row in told.rows.values()) <= MOST_ASKED_AGAIN:
+        session.next_bookmarks["users"] = told.bookmark
+        yield Listing("users", _changed_users(session, told), is_main=True, tells_changes=True)
+        return
+    bookmark = begin(session, USERS_FEED)
+    if bookmark is not None:
+        session.next_bookmarks["users"] = bookmark
     query = {"$select": records.USER_FIELDS, "$top": size(session)}
     yield Listing("users", listed(session, USERS, records.user, "users", query), is_main=True)
 
@@ -161,6 +178,27 @@ def _name_workspace(session: Session, answer: Any) -> None:
         session.workspace = {"id": row["id"], "name": row.get("displayName"), "domains": domains}
 
 
+def _changed_users(session: Session, told: Told) -> Iterator[Page]:
+    """The accounts that changed; those whose rows do not say all are asked for by their ids."""
+    plain = [row for row in told.rows.values() if _is_plain(row)]
+    yield Page(
+        [records.user(cast("records.UserRow", row)) for row in plain if not is_removed(row)],
+        told.rejected,
+        [Removal(row["id"], "USER") for row in plain if is_removed(row)],
+    )
+    others = [key for key, row in told.rows.items() if not _is_plain(row)]
+    for key, answer in ask_each(session, USERS, others, "users/{}", {"$select": records.USER_FIELDS}):
+        if isinstance(answer, ProviderError):
+            yield Page([], [Rejection(key, "USER", f"the account has changed and cannot be read: {answer}")])
+        else:
+            page, rejected = USERS.rows.read_value({"value": [answer]})
+            yield Page([records.user(row) for row in page["value"]], [one._replace(key=key) for one in rejected])
+
+
+def _is_plain(row: Mapping[str, Any]) -> bool:
+    return is_removed(row) or records.is_whole(row)
+
+
 @dataclass(slots=True)
 class _Flagged:
     """A walk over the groups flagged as teams, and what casts doubt on it."""
@@ -200,9 +238,17 @@ def _team_pages(session: Session, found: Found) -> Iterator[Page]:
     :raises ProviderError: not one of the teams can be read.
     """
     flagged = _Flagged(session)
+    told = since(session, GROUPS_FEED)
+    if told is None:
+        bookmark = begin(session, GROUPS_FEED)
+        ids = list(flagged.ids())
+    else:
+        bookmark = told.bookmark
+        ids = _still_flagged(session, told)
+        flagged.rejected += [rejection._replace(key=None) for rejection in told.rejected]
     # A repeated team is read and told once more, on a later page: so the diff learns that the paging shifted.
-    for ids in (flagged.ids(), flagged.repeated):
-        for team_id, answer in ask_each(session, TEAMS, ids, "teams/{}", {"$select": records.TEAM_FIELDS}):
+    for some in (ids, flagged.repeated):
+        for team_id, answer in ask_each(session, TEAMS, some, "teams/{}", {"$select": records.TEAM_FIELDS}):
             if not isinstance(answer, NotFound):
                 yield _team_page(team_id, answer, found)
     yield Page([], flagged.rejected)
@@ -213,6 +259,25 @@ def _team_pages(session: Session, found: Found) -> Iterator[Page]:
         session.warn(_UNKNOWN_ARCHIVED)
     if not flagged.rejected and not flagged.repeated:
         session.memo["teams"] = {team_id: not isinstance(state, ProviderError) for team_id, state in found.items()}
+        if bookmark is not None:
+            # The others have no team, and may get one without a change of their own: they are asked again.
+            others = [team_id for team_id in ids if team_id not in found]
+            session.next_bookmarks["teams"] = remembering(bookmark, others)
+
+
+def _still_flagged(session: Session, told: Told) -> list[str]:
+    """The groups flagged as teams: those of the night before, and what changed since.
+
+    A row that does not say how the flag is leaves it as it was: never set, for a group that nobody knows.
+    """
+    ids = dict.fromkeys([*session.known("TEAM"), *told.remembered])
+    for key, row in told.rows.items():
+        options = row.get("resourceProvisioningOptions")
+        if not is_removed(row) and (options is None or "Team" in options):
+            ids |= {} if options is None else {key: None}
+        else:
+            ids.pop(key, None)
+    return list(ids)
 
 
 def _team_page(team_id: str, answer: Any, found: Found) -> Page:

@@ -19,6 +19,8 @@ from integration_pipeline.provider import Session
 from integration_pipeline.providers.teams.answers import consent
 from integration_pipeline.providers.teams.batch import ask, in_batches, url
 from integration_pipeline.providers.teams.records import (
+    ChangedGroupRow,
+    ChangedUserRow,
     ChannelRow,
     GroupRow,
     InstallationRow,
@@ -34,7 +36,7 @@ LARGEST_PAGE = 999
 HEADERS: Mapping[str, str] = {"x-ms-throttle-priority": "Low"}
 """When a tenant runs short, people's own applications go first (learn.microsoft.com/graph/throttling-limits)."""
 
-_NEXT = "@odata.nextLink"
+NEXT = "@odata.nextLink"
 
 
 class Teams(TypedDict):
@@ -49,6 +51,22 @@ class Organizations(TypedDict):
 
 Users = TypedDict("Users", {"value": list[UserRow], "@odata.nextLink": NotRequired[str | None]})
 Groups = TypedDict("Groups", {"value": list[GroupRow], "@odata.nextLink": NotRequired[str | None]})
+ChangedUsers = TypedDict(
+    "ChangedUsers",
+    {
+        "value": list[ChangedUserRow],
+        "@odata.nextLink": NotRequired[str | None],
+        "@odata.deltaLink": NotRequired[str | None],
+    },
+)
+ChangedGroups = TypedDict(
+    "ChangedGroups",
+    {
+        "value": list[ChangedGroupRow],
+        "@odata.nextLink": NotRequired[str | None],
+        "@odata.deltaLink": NotRequired[str | None],
+    },
+)
 Channels = TypedDict("Channels", {"value": list[ChannelRow], "@odata.nextLink": NotRequired[str | None]})
 Installations = TypedDict("Installations", {"value": list[InstallationRow], "@odata.nextLink": NotRequired[str | None]})
 Subscriptions = TypedDict("Subscriptions", {"value": list[SubscriptionRow], "@odata.nextLink": NotRequired[str | None]})
@@ -74,6 +92,8 @@ ORGANIZATION = Resource(
 )
 USERS = Resource("users", "User.Read.All", Rows(Users, at="value", key="id", kind="USER"))
 GROUPS = Resource("groups", "GroupMember.Read.All", Rows(Groups, at="value", key="id", kind="TEAM"))
+CHANGED_USERS = Resource("users", USERS.permission, Rows(ChangedUsers, at="value", key="id", kind="USER"))
+CHANGED_GROUPS = Resource("groups", GROUPS.permission, Rows(ChangedGroups, at="value", key="id", kind="TEAM"))
 # Team.ReadBasic.All would do, but for isArchived.
 TEAMS = Resource("teams", "TeamSettings.Read.All", Rows(Teams, at="value", key="id", kind="TEAM"))
 CHANNELS = Resource(
@@ -100,7 +120,7 @@ def listed(
 ) -> Iterator[Page]:
     """The pages of a listing that is asked for alone; it is counted on how few they could be where ``$top`` is ours to say."""
     largest = LARGEST_PAGE if params and "$top" in params else None
-    return _walk(session, resource, record, lambda: _get(session, resource, path, params), largest)
+    return _walk(session, resource, record, lambda: get(session, resource, path, params), largest)
 
 
 def answered(session: Session, resource: Resource, record: Make, answer: Any) -> Iterator[Page]:
@@ -155,17 +175,18 @@ def _walk(
 ) -> Iterator[Page]:
     def fetch(cursor: str | None, _size: int) -> Fetched:
         # A nextLink is used as it comes; the headers it was got with are not in it (learn.microsoft.com/graph/paging).
-        page, rejected = first() if cursor is None else _get(session, resource, cursor, None)
+        page, rejected = first() if cursor is None else get(session, resource, cursor, None)
         served = len(page["value"]) + len(rejected)
-        return Fetched(as_page(page["value"], rejected, record), served, page.get(_NEXT))
+        return Fetched(as_page(page["value"], rejected, record), served, page.get(NEXT))
 
     with _permission_named(resource, session.connection):
         yield from counted(session, fetch, (LARGEST_PAGE,), largest=largest)
 
 
-def _get(
+def get(
     session: Session, resource: Resource, path: str, params: Mapping[str, str] | None
 ) -> tuple[Any, list[Rejection]]:
+    """One page, by its path or by a link."""
     return session.api.get(
         path,
         lambda answer: resource.rows.read(answer.body),

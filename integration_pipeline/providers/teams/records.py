@@ -30,6 +30,35 @@ class UserRow(TypedDict):
     accountEnabled: bool | None
 
 
+class RemovedRow(TypedDict):
+    reason: NotRequired[str | None]
+
+
+# What changed has no property that was never set, and what is gone nothing but its id.
+ChangedUserRow = TypedDict(
+    "ChangedUserRow",
+    {
+        "id": Id,
+        "@removed": NotRequired[RemovedRow | None],
+        "displayName": NotRequired[str | None],
+        "mail": NotRequired[str | None],
+        "userPrincipalName": NotRequired[str | None],
+        "employeeId": NotRequired[str | None],
+        "userType": NotRequired[str | None],
+        "externalUserState": NotRequired[str | None],
+        "accountEnabled": NotRequired[bool | None],
+    },
+)
+ChangedGroupRow = TypedDict(
+    "ChangedGroupRow",
+    {
+        "id": Id,
+        "@removed": NotRequired[RemovedRow | None],
+        "resourceProvisioningOptions": NotRequired[list[str] | None],
+    },
+)
+
+
 class DomainRow(TypedDict):
     name: NotRequired[str | None]
     isDefault: NotRequired[bool | None]
@@ -91,6 +120,9 @@ class SubscriptionRow(TypedDict):
 
 ORGANIZATION_FIELDS = ",".join(OrganizationRow.__annotations__)
 USER_FIELDS = ",".join(UserRow.__annotations__)
+CHANGED_USER_FIELDS = f"{USER_FIELDS},deletedDateTime"
+CHANGED_GROUP_FIELDS = "id,resourceProvisioningOptions,deletedDateTime"
+"""With the date, for else a restored user or group has been seen not to come (microsoft-graph-docs, issue 5821)."""
 TEAM_FIELDS = ",".join(TeamRow.__annotations__)
 CHANNEL_FIELDS = ",".join(ChannelRow.__annotations__)
 
@@ -124,6 +156,15 @@ def user(row: UserRow) -> User:
         match_email=mail,
         match_email_2=None if is_guest else principal,
     )
+
+
+def is_whole(row: Mapping[str, Any]) -> bool:
+    """Whether a row of changes holds what every account has, and so all of its other properties that were ever set.
+
+    Graph says that it does, of all kinds of things at once, and of some "at least the properties that have been
+    updated" (learn.microsoft.com/graph/delta-query-overview): what is missing in a row that is not whole may be as it was.
+    """
+    return row.keys() >= {"displayName", "userPrincipalName", "accountEnabled"}
 
 
 def team(row: TeamRow) -> Team:

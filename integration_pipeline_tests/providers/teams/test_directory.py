@@ -79,18 +79,19 @@ def test_users_are_walked_to_the_last_link_with_the_headers_sent_again() -> None
     read, unread = walk(session(graph), SyncType.USERS)
     assert unread == {}
     assert keys(read["users"]) == ["taro", "hanako"]
-    first, second, third = graph.asked
+    latest, first, second, third = graph.asked
+    assert (latest[0], latest[1]["$deltatoken"]) == ("users/delta", "latest")
     assert first[1]["$top"] == "999"
     assert first[1]["$select"].startswith("id,displayName,mail,userPrincipalName")
     assert [query for _, query, _ in (second, third)] == [{"$skiptoken": "RFNwdAIAAQ"}, {"$skiptoken": "RFNwdAIAAQ2"}]
-    assert [headers for _, _, headers in graph.asked] == [HEADERS] * 3
+    assert [headers for _, _, headers in graph.asked] == [HEADERS] * 4
 
 
 @pytest.mark.parametrize(("wanted", "sent"), [(50, "50"), (5000, "999"), (None, "999")])
 def test_a_page_is_as_large_as_the_connection_wants_and_graph_serves(wanted: int | None, sent: str) -> None:
     graph = Graph({"users": rows()})
     walk(session(graph, page_size=wanted), SyncType.USERS)
-    assert graph.asked[0][1]["$top"] == sent
+    assert graph.asked[1][1]["$top"] == sent
 
 
 def test_a_refused_listing_of_users_names_the_permission() -> None:
@@ -110,7 +111,7 @@ def test_teams_and_their_channels_are_read_in_batches_of_twenty() -> None:
     assert keys(read["teams"]) == names
     assert [keys(read[f"channels:{name}"]) for name in names] == [[f"19:{name}@thread.tacv2"] for name in names]
     assert [len(batch) for batch in graph.batches] == [20, 20, 5] * 2
-    assert api_of(current).calls == 1 + 2 * 3
+    assert api_of(current).calls == 1 + 1 + 2 * 3
     assert current.warnings == []
 
 
@@ -249,7 +250,7 @@ def test_a_tenant_without_teams_has_an_empty_listing() -> None:
     read, unread = walk(current, SyncType.TEAMS)
     assert keys(read["teams"]) == []
     assert unread == {}
-    assert api_of(current).calls == 1
+    assert [path for path, _, _ in api_of(current).graph.asked] == ["groups/delta", "groups"]
     assert current.memo["teams"] == {}
 
 

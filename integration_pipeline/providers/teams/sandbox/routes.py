@@ -59,9 +59,8 @@ def user(call: Call) -> Reply:
     found = call.at.users.get(wanted) or next((row for row in call.at.users if row.login == wanted), None)
     if found is None:
         return error(404, "Request_ResourceNotFound", f"Resource '{wanted}' does not exist.")
-    row = user_row(found, domain=call.at.domain)
-    names = selected(call, row, USER_DEFAULTS)
-    return names if isinstance(names, Reply) else json_reply(keep(row, names))
+    names = selected(call, user_row(Account("", 0, None, None), domain=call.at.domain), USER_DEFAULTS)
+    return names if isinstance(names, Reply) else json_reply(keep(user_row(found, domain=call.at.domain), names))
 
 
 def groups(call: Call) -> Reply:
