@@ -3,10 +3,10 @@
 ``stored`` maps a record's identity to its content hash (:func:`fingerprint`): an even hash belongs to an inactive row,
 an odd one to an active row, and 0 to one that is gone. A record that equals its hash never leaves :meth:`Diff.feed`,
 so that memory and database work follow the changes and not the directory. What was seen is noted in the same dict, as
-a negative number, so that a million rows need no second one.
+the negative number of its page, so that a million rows need no second one.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -17,6 +17,13 @@ GONE = 0
 """The hash of a row that is gone, whether its provider says so or no longer lists it: both read the same."""
 
 LARGEST_KEY_BYTES = 512
+_LARGEST_CHARACTER_BYTES = 4
+
+
+SEPARATOR, NULL = "\x1f", "\x1e"
+"""Between a text's fields, and for one that is null: as COPY is told to read them (``store/spool.py``)."""
+
+_ACTIVE, _GONE = State.ACTIVE, State.GONE  # an enum's member by its name costs as much as half a hash
 
 
 class Change(NamedTuple):
@@ -24,6 +31,7 @@ class Change(NamedTuple):
 
     record: Any
     listing: str
+    content: str
     content_hash: int
     is_new: bool
     deactivates: bool
@@ -43,12 +51,18 @@ def identity(kind: str, key: str, *, by_kind: bool) -> str:
     return f"{kind}\x1f{key}" if by_kind else key
 
 
-_WORDS = {None: "\x1e", True: "\x1e1", False: "\x1e0"}
-
-
 def content(record: Record, listing: str) -> str:
-    """All that makes a record what it is, its id aside, as one text."""
-    return "\x1f".join([listing, *(value if isinstance(value, str) else _WORDS[value] for value in record[1:])])
+    """All that makes a record what it is, as one text: what is hashed, and where it differs what is stored."""
+    fields: Any = record
+    try:
+        return f"{listing}{SEPARATOR}" + SEPARATOR.join([NULL if value is None else value for value in fields])
+    except TypeError:  # a truth value, which few kinds of records have
+        return SEPARATOR.join([NULL if text is None else text for text in words(record, listing)])
+
+
+def words(record: Record, listing: str) -> list[str | None]:
+    """The fields of a record's :func:`content`."""
+    return [listing, *("t" if value is True else "f" if value is False else value for value in record)]
 
 
 def fingerprint(state: State, text: str) -> int:
@@ -57,9 +71,9 @@ def fingerprint(state: State, text: str) -> int:
     :raises UnicodeEncodeError: the text holds half a surrogate pair, which no database stores.
     """
     digest = int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
-    if state is State.GONE:
-        return GONE
-    return digest | 1 if state is State.ACTIVE else (digest & ~1) or 2
+    if state is _ACTIVE:
+        return digest | 1
+    return GONE if state is _GONE else (digest & ~1) or 2
 
 
 def without_nul(record: Any) -> Any:
@@ -85,7 +99,8 @@ class Diff:
     """listing → how many rows it held, rejected ones included."""
     _named: dict[str, int] = field(default_factory=dict)
     """listing that tells changes → how many of the rows it names were there before."""
-    _numbers: dict[str, int] = field(default_factory=dict)
+    _pages: list[str] = field(default_factory=list)
+    """The listing of every page."""
     _rejected: set[str] = field(default_factory=set)
 
     def load(self, stored: dict[str, int]) -> None:
@@ -118,61 +133,56 @@ class Diff:
         self.rows[listing] = self.rows.get(listing, 0) + others
         self.counts.unchanged += others
 
-    def feed(self, listing: str, page: Page) -> Iterator[Change]:
-        """Compare one page; yields what differs. To be consumed to its end.
+    def feed(self, listing: str, page: Page) -> list[Change]:
+        """Compare one page; returns what differs.
 
         An id that comes twice counts once, as it came first. Twice on different pages of one listing means that the
         paging shifted under the walk, so another row may have been skipped: the listing proves nothing any more.
         """
-        number = self._number(listing)
         self.rows[listing] = self.rows.get(listing, 0) + len(page.records) + len(page.rejected)
-        on_page: set[str] = set()
+        self._pages.append(listing)
+        number = -len(self._pages)
+        stored, changes, unchanged = self.stored, list[Change](), 0
         for raw in page.records:
-            record: Record = raw
-            text = content(record, listing)
-            if "\x00" in text or "\x00" in raw.key:
+            record, text = raw, content(raw, listing)
+            if "\x00" in text:
                 record = without_nul(raw)
                 text = content(record, listing)
-            name = identity(record.kind, record.key, by_kind=self.by_kind)
-            before = self.stored.get(name)
+            name = identity(record.kind, record.key, by_kind=True) if self.by_kind else record.key
+            before = stored.get(name)
             if before is not None and before < 0:
-                self._came_again(listing, name, on_page)
+                self._came_again(listing, name)
                 continue
-            on_page.add(name)
             try:
                 after = fingerprint(record.state, text)
                 problem = _problem(record.key)
             except UnicodeEncodeError:
                 problem = "text: is not valid Unicode"
             if problem:
-                self._reject(listing, Rejection(record.key, record.kind, problem), on_page)
-                continue
-            change = self._compare(record, listing, before, after)
-            if before is not None or change:
-                self.stored[name] = number
-            if change:
-                yield change
+                self._reject(listing, Rejection(record.key, record.kind, problem))
+            elif before == after:
+                unchanged += 1
+                stored[name] = number
+            elif before is not None or after != GONE:
+                changes.append(self._changed(record, listing, text, before, after))
+                stored[name] = number
+        self.counts.unchanged += unchanged
         for rejection in page.rejected:
-            self._reject(listing, rejection, on_page)
+            self._reject(listing, rejection)
+        return changes
 
-    def _compare(self, record: Record, listing: str, before: int | None, after: int) -> Change | None:
-        if before is None:
-            if after == GONE:
-                return None
+    def _changed(self, record: Record, listing: str, text: str, before: int | None, after: int) -> Change:
+        is_new, deactivates = before is None, before is not None and bool(before & 1) and not after & 1
+        if is_new:
             self.counts.created += 1
-            return Change(record, listing, after, is_new=True, deactivates=False)
-        if before == after:
-            self.counts.unchanged += 1
-            return None
-        deactivates = bool(before & 1) and not after & 1
-        if deactivates:
+        elif deactivates:
             self.counts.deleted += 1
             self.deactivated[record.kind] = self.deactivated.get(record.kind, 0) + 1
         else:
             self.counts.updated += 1
-        return Change(record, listing, after, is_new=False, deactivates=deactivates)
+        return Change(record, listing, text, after, is_new, deactivates)
 
-    def _reject(self, listing: str, rejection: Rejection, on_page: set[str]) -> None:
+    def _reject(self, listing: str, rejection: Rejection) -> None:
         """Count a record that cannot be read. With a readable id it was seen; without one it may be any stored row."""
         key, message = ((text or "").replace("\x00", "") for text in (rejection.key, rejection.message))
         rejection = Rejection(key if _is_text(key) else None, rejection.kind, message)
@@ -181,21 +191,17 @@ class Diff:
         else:
             name = identity(rejection.kind, rejection.key, by_kind=self.by_kind)
             if self.has_seen(name):
-                self._came_again(listing, name, on_page)
+                self._came_again(listing, name)
                 return
-            on_page.add(name)
             self._rejected.add(name)
-            self.stored[name] = self._number(listing)
+            self.stored[name] = -len(self._pages)
         self.counts.rejected += 1
         self.rejections.append(rejection)
 
-    def _came_again(self, listing: str, name: str, on_page: set[str]) -> None:
-        if self.stored[name] == self._number(listing) and name not in on_page:
+    def _came_again(self, listing: str, name: str) -> None:
+        page = -self.stored[name]
+        if page < len(self._pages) and self._pages[page - 1] == listing:
             self.unproven[listing] = "an id came twice on different pages"
-
-    def _number(self, listing: str) -> int:
-        """What notes in ``stored`` that a row was seen in this listing."""
-        return -1 - self._numbers.setdefault(listing, len(self._numbers))
 
     def rematched(self, name: str, *, is_there: bool = False) -> None:
         """Count a mapping that changed alone: an update, of an account that else would be unchanged (requirement A5).
@@ -227,6 +233,8 @@ class Diff:
 
 
 def _problem(key: str) -> str | None:
+    if 0 < len(key) <= LARGEST_KEY_BYTES // _LARGEST_CHARACTER_BYTES:
+        return None
     if not key:
         return "id: is empty"
     return f"id: is longer than {LARGEST_KEY_BYTES} bytes" if len(key.encode()) > LARGEST_KEY_BYTES else None

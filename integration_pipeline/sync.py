@@ -24,7 +24,8 @@ from integration_pipeline.model import Connection, Counts, Notice, Outcome, Page
 from integration_pipeline.provider import Listing, Provider, Session
 from integration_pipeline.store import cursors, history, holds, staging
 from integration_pipeline.store.engine import CommitUnanswered, Database
-from integration_pipeline.store.staging import TARGETS, Apply, Cursor, Row, Spool, Target, row_of, row_of_absence
+from integration_pipeline.store.spool import Row, Spool, row_of, row_of_absence
+from integration_pipeline.store.staging import TARGETS, Apply, Cursor, Target
 from integration_pipeline.verdict import Plan, Walk, problems, verdict
 
 logger = logging.getLogger(__name__)
@@ -167,7 +168,7 @@ def _read(attempt: Attempt, provider: Provider, spool: Spool) -> Plan:
         attempt.session.memo.clear()  # nor does what it fetched for other types count as whole
     absent, objections = _removals(attempt, diff, walk)
     for absence in absent:
-        spool.add(row_of_absence(absence, len(target.columns)))
+        spool.add(row_of_absence(absence, len(target.columns)), deactivates=True)
     if objections:
         diff.hold()
     else:
@@ -205,7 +206,7 @@ def _compare(attempt: Attempt, listing: Listing, diff: Diff, spool: Spool) -> No
         if listing.tells_changes:
             _learn(attempt, listing, diff, page)
         for change in diff.feed(listing.name, page):
-            spool.add(row_of(change))
+            spool.add(row_of(change), deactivates=change.deactivates)
         attempt.rows_read += len(page.records) + len(page.rejected) + len(page.removed)
         attempt.run.on_read(connection, attempt.sync_type, attempt.rows_read)
     if listing.tells_changes:
@@ -281,8 +282,7 @@ def _commit(attempt: Attempt, plan: Plan, spool: Spool) -> Outcome:
     outcome: Outcome | None = None
     try:
         with database.transaction(session.connection.tenant_id) as cursor:
-            has_rows = any(True for _ in spool.rows(is_held=plan.is_held))
-            rematched = staging.apply(cursor, task, spool.rows(is_held=plan.is_held), has_rows=has_rows)
+            rematched = staging.apply(cursor, task, spool.blocks(is_held=plan.is_held))
             _count_rematched(cursor, attempt, plan, rematched)
             staging.record_problems(cursor, task, problems(plan))
             hold_id = holds.settle(cursor, task, plan.objections, spool.deactivations())
@@ -345,8 +345,7 @@ def _preview(attempt: Attempt, plan: Plan, spool: Spool) -> Outcome:
 
 def _planned_change(row: Row, target: Target) -> PlannedChange:
     action = "CREATE" if row.action == "C" else "DEACTIVATE" if row.deactivates else "UPDATE"
-    name = row.values[4 + list(target.columns).index(target.name)]
-    return PlannedChange(action, kind=row.values[1], key=row.values[0], name=name)
+    return PlannedChange(action, kind=row.kind, key=row.key, name=row.values[list(target.columns).index(target.name)])
 
 
 def _fail(attempt: Attempt, error: BaseException, kind: Kind, message: str, remedy: str | None = None) -> Outcome:

@@ -1,8 +1,8 @@
 """What tests build things from: the smallest true thing, and what matters said by the test."""
 
 import base64
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg
@@ -12,9 +12,12 @@ from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
 from integration_pipeline.crypto import Keyring
+from integration_pipeline.diff import Absence, Change
 from integration_pipeline.errors import Cause
 from integration_pipeline.model import Connection, Notice, System
 from integration_pipeline.store.engine import Database
+from integration_pipeline.store.spool import Spool, row_of, row_of_absence
+from integration_pipeline.store.staging import Target
 
 SLACK = System("SLACK")
 TEAMS = System("TEAMS")
@@ -109,3 +112,14 @@ def add_connection(database: Database, keyring: Keyring, connection: Connection)
         columns, values = ", ".join(row), ", ".join(f"%({name})s" for name in row)
         cursor.execute(f"INSERT INTO external_system_connections ({columns}) VALUES ({values})".encode(), row)
     return connection
+
+
+@contextmanager
+def spooled(target: Target, changes: Iterable[Change], absent: Iterable[Absence]) -> Iterator[Spool]:
+    """What a walk came to, on its way to the stage."""
+    with closing(Spool(100)) as spool:
+        for change in changes:
+            spool.add(row_of(change), deactivates=change.deactivates)
+        for absence in absent:
+            spool.add(row_of_absence(absence, len(target.columns)), deactivates=True)
+        yield spool

@@ -15,7 +15,8 @@ from integration_pipeline.model import Connection, Counts, Outcome, State, Statu
 from integration_pipeline.store import connections, cursors, history, queries, staging
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.locks import Locks
-from integration_pipeline.store.staging import SET_WISE, TARGETS, Apply, Cursor, Row, Spool, Target
+from integration_pipeline.store.spool import Row, Spool, as_row
+from integration_pipeline.store.staging import SET_WISE, TARGETS, Apply, Cursor, Target
 
 WAITING, APPROVED, REJECTED, SUPERSEDED = "WAITING", "APPROVED", "REJECTED", "SUPERSEDED"
 
@@ -163,9 +164,9 @@ def _release(cursor: Cursor, connection: Connection, hold: Hold, now: Callable[[
     try:
         parameters = {**_keys(connection), "hold_id": hold.hold_id}
         for row in cursor.stream(target.sql("release").encode(), parameters):
-            spool.add(_row(target, row))
+            spool.add(_row(target, row), deactivates=True)
             counts.deleted += 1
-        counts.updated = len(staging.apply(cursor, task, spool.rows(), has_rows=counts.deleted > 0))
+        counts.updated = len(staging.apply(cursor, task, spool.blocks()))
     finally:
         spool.close()
     cursors.settle(cursor, connection, sync_type, {}, at=started_at)
@@ -192,12 +193,12 @@ def _release(cursor: Cursor, connection: Connection, hold: Hold, now: Callable[[
     return outcome
 
 
-def _row(target: Target, kept: Sequence[Any]) -> Row:
+def _row(target: Target, kept: Sequence[Any]) -> str:
     """A held row as the sync that held it would have written it."""
     kind, key, listing_name, reason, content_hash, content = kept
     action, state = ("G", State.GONE) if content is None else ("U", State.INACTIVE)
     values = tuple((content or {}).get(name) for name in target.columns)
-    return Row((key, kind, state.value, reason, *values, listing_name, content_hash, action), action, deactivates=True)
+    return as_row((listing_name, key, kind, state.value, reason, *values, content_hash, action))
 
 
 def _still_waiting(hold: Hold) -> Hold:
@@ -216,9 +217,8 @@ def _stage(cursor: Cursor, target: Target, rows: Iterable[Row]) -> None:
     cursor.execute(queries.sql("sync/held"))
     with cursor.copy("COPY held (kind, key, listing, reason, content_hash, content) FROM STDIN") as copy:
         for row in rows:
-            key, kind, _, reason, *content, listing, content_hash, action = row.values
-            kept = None if action == "G" else dict(zip(target.columns, content, strict=True))
-            copy.write_row((kind, key, listing, reason, content_hash, kept and json.dumps(kept, ensure_ascii=False)))
+            content = None if row.action == "G" else json.dumps(target.typed(row.values), ensure_ascii=False)
+            copy.write_row((row.kind, row.key, row.listing, row.reason, row.content_hash, content))
     cursor.execute("ANALYZE held")  # a temporary table has no statistics else, and is taken for a small one
 
 

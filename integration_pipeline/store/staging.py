@@ -5,20 +5,19 @@ The SQL stands in ``sql/sync``; here it is given its table and fed.
 
 import datetime as dt
 import json
-import marshal
-import os
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
 
-from integration_pipeline.diff import GONE, Absence, Change
+from integration_pipeline.diff import Absence
 from integration_pipeline.errors import Superseded
-from integration_pipeline.model import Connection, Setting, State, SyncType, Team, User, as_json
+from integration_pipeline.model import Connection, Setting, SyncType, Team, User, as_json
 from integration_pipeline.store import queries
+from integration_pipeline.store.spool import COPY_FORMAT, Row
 
 Cursor = psycopg.Cursor[Any]
 
@@ -51,6 +50,11 @@ class Target:
             **more,
         )
 
+    def typed(self, values: Sequence[str | None]) -> dict[str, str | bool | None]:
+        """The record's own columns by name, truth values as such."""
+        named = zip(self.columns.items(), values, strict=True)
+        return {name: value == "t" if type_ == "boolean" else value for (name, type_), value in named}
+
 
 def _columns(fields: Sequence[str], **types: str) -> dict[str, str]:
     return {name: types.get(name, "text") for name in fields[4:]}
@@ -67,79 +71,6 @@ TARGETS: Mapping[SyncType, Target] = {
         "notification_settings", "external_id", _columns(Setting._fields, settings="jsonb"), "name", by_kind=True
     ),
 }
-
-
-class Row(NamedTuple):
-    """One row on its way to the stage."""
-
-    values: tuple[Any, ...]
-    action: str
-    deactivates: bool
-
-
-def row_of(change: Change) -> Row:
-    """A changed record as a stage row. A record that is gone brings nothing but that."""
-    is_gone = change.record.state is State.GONE
-    action = "C" if change.is_new else "G" if is_gone else "U"
-    plain = tuple(str(value) if isinstance(value, State) else value for value in change.record)
-    content = (*plain[:4], *(None for _ in plain[4:])) if is_gone else plain
-    return Row((*content, change.listing, change.content_hash, action), action, change.deactivates)
-
-
-def row_of_absence(absence: Absence, width: int) -> Row:
-    """A row that a complete listing did not hold, as a stage row. ``width``: how many columns records have."""
-    key = (absence.key, absence.kind, State.GONE.value, "absent")
-    return Row((*key, *(None,) * width, absence.listing, GONE, "G"), "G", deactivates=True)
-
-
-_LENGTH_BYTES = 8
-
-
-class Spool:
-    """The changes of a walk, waiting for its end: a little in memory, the rest in a private temporary file.
-
-    :param batch_size: how many rows are buffered at a time on the way there.
-    """
-
-    def __init__(self, batch_size: int, *, max_memory_bytes: int = 8 * 1024 * 1024) -> None:
-        self._batch_size = batch_size
-        self._buffer: list[tuple[tuple[Any, ...], str, bool]] = []
-        self._file = tempfile.SpooledTemporaryFile(max_size=max_memory_bytes)  # noqa: SIM115 - closed by close()
-
-    def add(self, row: Row) -> None:
-        self._buffer.append((row.values, row.action, row.deactivates))
-        if len(self._buffer) >= self._batch_size:
-            self._flush()
-
-    def _flush(self) -> None:
-        # With its length before it: reading value by value through the file costs more than all the rest of a new row.
-        rows = marshal.dumps(self._buffer)
-        self._file.seek(0, os.SEEK_END)
-        self._file.write(len(rows).to_bytes(_LENGTH_BYTES))
-        self._file.write(rows)
-        self._buffer.clear()
-
-    def rows(self, *, is_held: bool = False) -> Iterator[Row]:
-        """Everything added, in order; what deactivates is left out while the guard holds it.
-
-        One reading at a time: the next one begins anew.
-        """
-        return (row for row in self._read() if not (is_held and row.deactivates))
-
-    def deactivations(self) -> Iterator[Row]:
-        """What :meth:`rows` leaves out while the guard holds it."""
-        return (row for row in self._read() if row.deactivates)
-
-    def _read(self) -> Iterator[Row]:
-        if self._buffer:
-            self._flush()
-        self._file.seek(0)
-        while length := int.from_bytes(self._file.read(_LENGTH_BYTES)):
-            for values, action, deactivates in marshal.loads(self._file.read(length)):  # noqa: S302 - our own file
-                yield Row(values, action, deactivates)
-
-    def close(self) -> None:
-        self._file.close()
 
 
 _ROWS_AT_A_TIME = 1000
@@ -209,9 +140,10 @@ class Apply:
     workspace: Mapping[str, Any] | None
 
 
-def apply(cursor: Cursor, task: Apply, rows: Iterable[Row], *, has_rows: bool) -> list[str]:
+def apply(cursor: Cursor, task: Apply, blocks: Iterable[bytes]) -> list[str]:
     """Write everything, in the caller's transaction; returns the accounts whose mapping alone changed.
 
+    :param blocks: the rows, as :meth:`Spool.blocks` gives them.
     :raises Superseded: another apply came first; nothing was written.
     """
     target = TARGETS[task.sync_type]
@@ -223,15 +155,17 @@ def apply(cursor: Cursor, task: Apply, rows: Iterable[Row], *, has_rows: bool) -
         "at": task.at,
     }
     people_moved = _move(cursor, task, parameters, matches=matches)
+    rest = iter(blocks)
+    first = next(rest, None)
+    has_rows = first is not None
     needs_match = matches and (has_rows or people_moved)
     if has_rows or needs_match:
         cursor.execute(SET_WISE)
-    if has_rows:
+    if first is not None:
         cursor.execute(target.sql("stage"))
-        fields = ("key", "kind", "state", "reason", *target.columns, "listing", "content_hash", "action")
-        with cursor.copy(f"COPY stage ({', '.join(fields)}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row.values)
+        with cursor.copy(f"COPY stage FROM STDIN {COPY_FORMAT}".encode()) as copy:
+            for block in chain([first], rest):
+                copy.write(block)
         cursor.execute(target.sql("apply"), parameters)
     return _rematch(cursor, parameters) if needs_match else []
 
@@ -302,13 +236,14 @@ def rematch_now(cursor: Cursor, connection: Connection, at: dt.datetime) -> list
 
 
 def planned_matches(cursor: Cursor, connection: Connection, rows: Iterable[Row]) -> list[str]:
-    """What :func:`rematch` would return after these rows were applied, by reads alone."""
+    """What :func:`apply` would return after these rows were applied, by reads alone."""
     changed: list[str] = []
     incoming: list[dict[str, Any]] = []
     for row in rows:
-        changed.append(row.values[0])
+        changed.append(row.key)
         if row.action != "G":
-            incoming.append(dict(zip(User._fields, row.values, strict=False)))
+            columns = dict(zip(TARGETS[SyncType.USERS].columns, row.values, strict=True))
+            incoming.append({"key": row.key, "state": row.state, **columns})
     match = queries.sql("sync/match").format(accounts=PLANNED_ACCOUNTS)
     cursor.execute(SET_WISE)
     cursor.execute(

@@ -16,7 +16,7 @@ from integration_pipeline.store import history, holds, staging
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.holds import HeldRow
 from integration_pipeline.store.locks import Locks
-from integration_pipeline.store.staging import TARGETS, Apply, row_of, row_of_absence
+from integration_pipeline.store.staging import TARGETS, Apply
 from integration_pipeline_tests import builders
 
 AT = dt.datetime(2026, 11, 21, 6, 0, tzinfo=dt.UTC)
@@ -50,13 +50,12 @@ def sync(database: Database, connection: Connection) -> Sync:
         with database.transaction(connection.tenant_id) as cursor:
             generation = staging.generation(cursor, connection)
             diff = Diff(staging.stored(cursor, target, connection), by_kind=target.by_kind)
-            rows = [row_of(change) for change in diff.feed("all", Page(list(records), []))]
+            changes = diff.feed("all", Page(list(records), []))
             absent = staging.absences(cursor, target, connection, diff.unseen())
-            rows += [row_of_absence(absence, len(target.columns)) for absence in absent]
-            written = [row for row in rows if not (reasons and row.deactivates)]
             task = Apply(connection, sync_id, sync_type, AT, generation, users_are_complete=False, workspace=None)
-            staging.apply(cursor, task, written, has_rows=bool(written))
-            return holds.settle(cursor, task, reasons, [row for row in rows if row.deactivates])
+            with builders.spooled(target, changes, absent) as spool:
+                staging.apply(cursor, task, spool.blocks(is_held=bool(reasons)))
+                return holds.settle(cursor, task, reasons, spool.deactivations())
 
     return syncs
 

@@ -15,7 +15,8 @@ from integration_pipeline.errors import Superseded
 from integration_pipeline.model import Connection, Page, Record, Setting, State, SyncType, Team, User, as_json
 from integration_pipeline.store import staging
 from integration_pipeline.store.engine import Database
-from integration_pipeline.store.staging import TARGETS, Apply, Problem, Row, Spool, row_of, row_of_absence
+from integration_pipeline.store.spool import row_of
+from integration_pipeline.store.staging import TARGETS, Apply, Problem
 from integration_pipeline_tests import builders
 
 AT = dt.datetime(2026, 11, 21, 6, 0, tzinfo=dt.UTC)
@@ -56,13 +57,12 @@ def night(
     with database.transaction(connection.tenant_id) as cursor:
         generation = staging.generation(cursor, connection)
         diff = Diff(staging.stored(cursor, target, connection), by_kind=target.by_kind)
-    rows = [row_of(change) for change in diff.feed("all", Page(list(records), []))]
+    changes = diff.feed("all", Page(list(records), []))
     with database.transaction(connection.tenant_id) as cursor:
         absent = staging.absences(cursor, target, connection, diff.unseen())
-    rows += [row_of_absence(absence, len(target.columns)) for absence in absent]
     apply = task(connection, sync_type, generation=generation)
-    with database.transaction(connection.tenant_id) as cursor:
-        return apply.sync_id, staging.apply(cursor, apply, rows, has_rows=bool(rows))
+    with builders.spooled(target, changes, absent) as spool, database.transaction(connection.tenant_id) as cursor:
+        return apply.sync_id, staging.apply(cursor, apply, spool.blocks())
 
 
 def rows(database: Database, query: str) -> list[dict[str, Any]]:
@@ -108,7 +108,7 @@ def test_a_quiet_night_writes_no_row_but_moves_last_synced_at(database: Database
     moved = dt.datetime(2026, 11, 22, 6, 0, tzinfo=dt.UTC)
     with database.transaction(connection.tenant_id) as cursor:
         generation = staging.generation(cursor, connection)
-        staging.apply(cursor, task(connection, generation=generation, at=moved), [], has_rows=False)
+        staging.apply(cursor, task(connection, generation=generation, at=moved), [])
     assert rows(database, "SELECT xmin::text, ctid::text FROM external_users") == before
     assert rows(database, "SELECT last_synced_at FROM external_user_mappings")[0]["last_synced_at"] == moved
 
@@ -118,7 +118,7 @@ def test_an_absent_account_keeps_the_last_time_it_was_seen(database: Database, c
     night(database, connection, [user("a")])
     with database.transaction(connection.tenant_id) as cursor:
         later = task(connection, generation=2, at=AT + dt.timedelta(days=3))
-        staging.apply(cursor, later, [], has_rows=False)
+        staging.apply(cursor, later, [])
     found = rows(database, "SELECT external_user_id, last_synced_at FROM external_user_mappings ORDER BY 1")
     assert [row["last_synced_at"] for row in found] == [AT + dt.timedelta(days=3), AT]
 
@@ -126,9 +126,9 @@ def test_an_absent_account_keeps_the_last_time_it_was_seen(database: Database, c
 def test_an_apply_that_came_second_is_refused_and_writes_nothing(database: Database, connection: Connection) -> None:
     night(database, connection, [user("a")])
     stale = task(connection, generation=0)
-    row = Row((*user("b")[:2], "ACTIVE", *user("b")[3:], "all", 1, "C"), "C", deactivates=False)
+    (change,) = Diff({}, by_kind=False).feed("all", Page([user("b")], []))
     with pytest.raises(Superseded), database.transaction(connection.tenant_id) as cursor:
-        staging.apply(cursor, stale, [row], has_rows=True)
+        staging.apply(cursor, stale, [row_of(change).encode() + b"\n"])
     assert set(mappings(database)) == {"a"}
 
 
@@ -156,7 +156,7 @@ def test_u0000_in_settings_and_in_what_a_workspace_says_of_itself_is_dropped(
     assert rows(database, "SELECT settings FROM notification_settings")[0]["settings"] == kept
     with database.transaction(connection.tenant_id) as cursor:
         generation = staging.generation(cursor, connection)
-        staging.apply(cursor, replace(task(connection, generation=generation), workspace=said), [], has_rows=False)
+        staging.apply(cursor, replace(task(connection, generation=generation), workspace=said), [])
     assert rows(database, "SELECT workspace FROM external_system_connections")[0]["workspace"] == kept
 
 
@@ -175,17 +175,6 @@ def test_problems_are_kept_one_row_each(database: Database, connection: Connecti
         ("AUTH_ERROR", None, "missing_scope"),
         ("REJECTED_RECORDS", "a", None),
     ]
-
-
-def test_a_spool_gives_back_what_it_was_given_in_order_whatever_spilled_to_disk() -> None:
-    spool = Spool(3, max_memory_bytes=100)
-    given = [Row((f"key-{number}", None, True, number), "C", deactivates=number % 5 == 0) for number in range(20)]
-    for row in given:
-        spool.add(row)
-    assert next(spool.rows()) == given[0]
-    assert list(spool.rows()) == given
-    assert list(spool.rows(is_held=True)) == [row for row in given if not row.deactivates]
-    spool.close()
 
 
 # Who is who (requirement A6).
@@ -331,9 +320,9 @@ def test_the_matches_a_dry_run_plans_are_those_that_are_then_made(database: Data
     target = TARGETS[SyncType.USERS]
     with database.transaction(connection.tenant_id) as cursor:
         diff = Diff(staging.stored(cursor, target, connection), by_kind=False)
-        planned = [row_of(change) for change in diff.feed("all", Page(list(coming), []))]
-        planned.append(row_of_absence(Absence("b", "USER", "all"), len(target.columns)))
-        expected = staging.planned_matches(cursor, connection, planned)
+        changes = diff.feed("all", Page(list(coming), []))
+        with builders.spooled(target, changes, [Absence("b", "USER", "all")]) as spool:
+            expected = staging.planned_matches(cursor, connection, spool.rows())
     _, rematched = night(database, connection, coming)
     assert expected == rematched == ["a"]
 
