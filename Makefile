@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev sandbox test test-fast check bench bench-quick format lock screenshots clean
+.PHONY: help install demo dev sandbox test test-fast check bench bench-quick format lock audit licences screenshots clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,8 +64,23 @@ lock: ## Resolve the dependencies anew (needs uv on the PATH)
 # Hashes and no addresses: the lock says what is installed, the machine says where from.
 LOCK := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet
 
+# An environment of its own, so that what judges the lock is no part of it.
+AUDIT := .venv-audit
+
+$(AUDIT)/installed:
+	@./.ci/python -m venv --clear $(AUDIT)
+	@$(AUDIT)/bin/python -m pip --disable-pip-version-check --quiet --no-input install "pip-audit>=2.9,<3"
+	@touch $@
+
+audit: $(AUDIT)/installed ## Ask the advisory service about every locked package (fails where it does not answer)
+	@$(AUDIT)/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
+		--requirement requirements.lock --requirement requirements-dev.lock
+
+licences: $(VENV)/installed ## List the licences of the packages it runs on
+	@$(BIN)/python .ci/licences.py
+
 screenshots: $(VENV)/installed ## Take the pictures in docs/images anew (needs chromium on the PATH)
 	@$(BIN)/python docs/screenshots.py
 
 clean: ## Remove the virtual environment and the embedded database
-	@rm -rf $(VENV) .integration-pipeline
+	@rm -rf $(VENV) $(AUDIT) .integration-pipeline
