@@ -6,6 +6,7 @@ The map, in the order in which a night goes::
     settings.py              the environment, read once
     pipeline.py              settings, database, locks, keys and sessions, opened together
     batch.py                 every connection asked for, side by side
+    estimate.py              what it will cost, said before it begins
     sync.py                  the line, once for all: one connection, one sync type
         tokens.py, crypto.py     a valid token; secrets sealed and opened
         registry.py, provider.py which providers there are; what a provider is

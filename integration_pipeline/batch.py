@@ -9,9 +9,10 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -19,8 +20,9 @@ import psycopg
 
 from integration_pipeline import registry
 from integration_pipeline.errors import Busy, Interrupted, PipelineError, ProviderError
+from integration_pipeline.estimate import estimated
 from integration_pipeline.http.limiter import Pause
-from integration_pipeline.model import Connection, Outcome, SyncType, System
+from integration_pipeline.model import Connection, Estimate, Load, Outcome, SyncType, System
 from integration_pipeline.pipeline import Manner, Pipeline, base_url, open_session
 from integration_pipeline.provider import Session
 from integration_pipeline.store import connections as store
@@ -88,6 +90,9 @@ class Waiting(NamedTuple):
     reason: str
 
 
+Estimates = Mapping[tuple[str, System], Mapping[SyncType, Estimate]]
+"""By tenant and system, what each sync type will cost."""
+
 Event = Started | Read | Waiting
 Listener = Callable[[Event], None]
 
@@ -105,6 +110,21 @@ def select(pipeline: Pipeline, request: Request) -> list[Connection]:
     return sorted(found, key=lambda connection: (connection.tenant_id, order.index(connection.system)))
 
 
+def estimates(pipeline: Pipeline, request: Request, connections: Sequence[Connection]) -> Estimates:
+    """What the syncs of each connection will cost, as far as their last ones tell; a first night is in none of them."""
+    known = history.loads(pipeline.database, sorted({connection.tenant_id for connection in connections}))
+    found: dict[tuple[str, System], Mapping[SyncType, Estimate]] = {}
+    for stored in connections:
+        connection = pipeline.adjust(stored)
+        loads = known.get((connection.tenant_id, connection.system), {})
+        found[connection.tenant_id, connection.system] = estimated(
+            {sync_type: loads[sync_type] for sync_type in due(connection, request) if sync_type in loads},
+            registry.provider(connection.system).limits,
+            requests_per_minute=connection.api_rate_limit,
+        )
+    return found
+
+
 def due(connection: Connection, request: Request) -> tuple[SyncType, ...]:
     """The sync types to run: those the connection asks for, of those the request means."""
     wanted = request.sync_types
@@ -118,13 +138,18 @@ def run(
     *,
     concurrency: int = CONCURRENCY,
     on_event: Listener = ignore,
+    expected: Estimates | None = None,
 ) -> Generator[Outcome | Refused, None, None]:
     """Sync the connections; yields every outcome when it ends.
+
+    :param expected: the :func:`estimates`, where the caller has them already.
 
     Interrupting it (an exception raised in the consumer's thread, or closing the iterator) ends all work within
     :data:`GRACE_SECONDS` and leaves true history rows.
     """
-    work = _Work(pipeline, request, on_event, threading.Semaphore(concurrency))
+    if expected is None:
+        expected = estimates(pipeline, request, connections)
+    work = _Work(pipeline, request, on_event, expected, threading.Semaphore(concurrency))
     for connection in connections:
         work.pending.put(connection)
     threads = [
@@ -155,6 +180,7 @@ class _Work:
     pipeline: Pipeline
     request: Request
     on_event: Listener
+    expected: Estimates
     slots: threading.Semaphore
     pending: queue.SimpleQueue[Connection] = field(default_factory=queue.SimpleQueue)
     results: queue.SimpleQueue[Outcome | Refused | BaseException | None] = field(default_factory=queue.SimpleQueue)
@@ -238,6 +264,7 @@ class _Work:
             dry_run=self.request.dry_run,
             batch_size=self.request.batch_size,
             run_id=self.request.run_id,
+            estimates=self.expected.get((session.connection.tenant_id, session.connection.system), {}),
             on_begin=lambda connection, sync_id: self.open_rows.update({sync_id: connection}),
             on_read=lambda connection, sync_type, rows: self.on_event(Read(connection, sync_type, rows)),
         )
@@ -282,7 +309,8 @@ class _Work:
 class _Closed:
     """The API of a connection whose work ended before it began: its syncs fail without asking anything."""
 
-    calls = questions = 0
+    calls = 0
+    load = MappingProxyType[str, Load]({})
 
     def get(self, *_: Any, **__: Any) -> Any:
         raise RuntimeError("nothing may be asked here")

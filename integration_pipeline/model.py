@@ -199,6 +199,27 @@ class Connection:
         return f"{self.tenant_id} {self.system}"
 
 
+class Load(NamedTuple):
+    """What one operation of a provider was asked: so often, in so many parts (a batch has several), answered in that time."""
+
+    questions: int = 0
+    parts: int = 0
+    seconds: float = 0.0
+
+    def plus(self, other: "Load") -> "Load":
+        return Load(self.questions + other.questions, self.parts + other.parts, self.seconds + other.seconds)
+
+    def minus(self, other: "Load") -> "Load":
+        return Load(self.questions - other.questions, self.parts - other.parts, self.seconds - other.seconds)
+
+
+class Estimate(NamedTuple):
+    """What a sync is expected to cost: HTTP requests, and seconds on the clock."""
+
+    calls: int
+    seconds: float
+
+
 @dataclass(slots=True)
 class Counts:
     """How many records a sync touched, and how (requirement A5)."""
@@ -254,6 +275,10 @@ class Outcome:
     api_calls_minimum: int | None
     """The fewest HTTP requests with which its listings could have been read; null where they were not (FAILED)."""
     dry_run: bool
+    load: Mapping[str, Load] = field(default_factory=dict)
+    """By operation, what was asked; with it the next one is estimated."""
+    estimate: Estimate | None = None
+    """What it was expected to cost; null where there was nothing to tell by, as on a first night."""
     changes: tuple[PlannedChange, ...] = ()
     notices: tuple[Notice, ...] = ()
     """What of it only a person can mend."""

@@ -6,10 +6,11 @@ The loop in ``sync.py`` is written once; a provider tells it what to ask, how to
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from integration_pipeline.errors import PipelineError, ProviderError
-from integration_pipeline.model import Bookmark, Connection, Page, SyncType, System, Token
+from integration_pipeline.model import Bookmark, Connection, Load, Page, SyncType, System, Token
 
 T = TypeVar("T")
 
@@ -88,8 +89,8 @@ class Api(Protocol):
         """HTTP requests sent so far, retries and token requests included."""
 
     @property
-    def questions(self) -> int:
-        """What was asked so far, each question once, however often it had to be sent.
+    def load(self) -> Mapping[str, Load]:
+        """What was asked so far, by operation, each question once, however often it had to be sent.
 
         A token counts when it had to be had before the work began, and not when the provider took one back in its middle.
         """
@@ -127,10 +128,11 @@ class Api(Protocol):
 
 
 class Cost(NamedTuple):
-    """HTTP requests: those that were sent, and the fewest with which the same could have been read."""
+    """HTTP requests: those that were sent, and the fewest with which the same could have been read; and what was asked."""
 
     calls: int = 0
     fewest: int = 0
+    load: Mapping[str, Load] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -163,12 +165,15 @@ class Session:
     @property
     def cost(self) -> Cost:
         """Of all that was asked so far."""
-        return Cost(self.api.calls, self.api.questions - self.avoidable)
+        load = dict(self.api.load)
+        return Cost(self.api.calls, sum(one.questions for one in load.values()) - self.avoidable, load)
 
     @property
     def cost_since_accounted(self) -> Cost:
-        cost = self.cost
-        return Cost(cost.calls - self.accounted.calls, cost.fewest - self.accounted.fewest)
+        cost, before = self.cost, self.accounted
+        load = {name: one.minus(before.load.get(name, Load())) for name, one in cost.load.items()}
+        asked = {name: one for name, one in load.items() if one.questions}
+        return Cost(cost.calls - before.calls, cost.fewest - before.fewest, asked)
 
     def warn(self, text: str) -> None:
         if text not in self.warnings:

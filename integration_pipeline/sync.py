@@ -8,9 +8,9 @@ import datetime as dt
 import logging
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from uuid import UUID
@@ -20,7 +20,17 @@ import psycopg
 from integration_pipeline import guard, notices
 from integration_pipeline.diff import GONE, Absence, Diff
 from integration_pipeline.errors import Interrupted, Kind, PipelineError, ProviderError
-from integration_pipeline.model import Connection, Counts, Notice, Outcome, Page, PlannedChange, Status, SyncType
+from integration_pipeline.model import (
+    Connection,
+    Counts,
+    Estimate,
+    Notice,
+    Outcome,
+    Page,
+    PlannedChange,
+    Status,
+    SyncType,
+)
 from integration_pipeline.provider import Listing, Provider, Session
 from integration_pipeline.store import cursors, history, holds, staging
 from integration_pipeline.store.engine import CommitUnanswered, Database
@@ -44,6 +54,7 @@ class Run:
 
     :param batch_size: how many changed records are buffered at a time; None = as the connection says.
     :param run_id: the Dagster run that asks, kept in the history.
+    :param estimates: what each sync type is expected to cost, where that is known.
     :param on_begin: told the ``sync_id`` of every history row that is open from now on.
     :param on_read: told how many rows of the source were read so far.
     """
@@ -53,6 +64,7 @@ class Run:
     dry_run: bool = False
     batch_size: int | None = None
     run_id: str | None = None
+    estimates: Mapping[SyncType, Estimate] = field(default_factory=dict)
     on_begin: Callable[[Connection, UUID], None] = ignore
     on_read: Callable[[Connection, SyncType, int], None] = ignore
 
@@ -100,6 +112,8 @@ class Attempt:
             warnings=tuple(self.session.warnings),
             api_calls=cost.calls,
             api_calls_minimum=None if status is Status.FAILED else cost.fewest,
+            load=cost.load,
+            estimate=self.run.estimates.get(self.sync_type),
             dry_run=self.run.dry_run,
             changes=tuple(changes),
             notices=tuple(told),
@@ -119,7 +133,12 @@ def sync(session: Session, provider: Provider, sync_type: SyncType, run: Run) ->
     try:
         if not run.dry_run:
             attempt.sync_id = history.begin(
-                run.database, session.connection, sync_type, started_at=attempt.started_at, run_id=run.run_id
+                run.database,
+                session.connection,
+                sync_type,
+                started_at=attempt.started_at,
+                run_id=run.run_id,
+                estimate=run.estimates.get(sync_type),
             )
             run.on_begin(session.connection, attempt.sync_id)
         if session.failure:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from integration_pipeline import batch
 from integration_pipeline.batch import Refused, Request
+from integration_pipeline.commands import estimates
 from integration_pipeline.commands.outcomes import Lines, as_json, summary
 from integration_pipeline.commands.output import emit, json_line, say
 from integration_pipeline.commands.progress import Display, display
@@ -54,11 +55,15 @@ def perform(
     """Run the batch and show it."""
     results, begun = Results(), time.monotonic()
     lines = None if is_json else Lines(connection.tenant_id for connection, _ in due)
+    connections = [connection for connection, _ in due]
+    expected = batch.estimates(pipeline, request, connections)
+    for line in estimates.before(due, expected):
+        say(line)
     with display(due, emit) as shown:
         if lines:
             shown.line(lines.header())
-        connections = [connection for connection, _ in due]
-        with closing(batch.run(pipeline, request, connections, on_event=shown.on_event)) as ending:
+        running = batch.run(pipeline, request, connections, on_event=shown.on_event, expected=expected)
+        with closing(running) as ending:
             for result in ending:
                 results.add(result)
                 _show(result, shown, lines)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from integration_pipeline.commands import estimates
 from integration_pipeline.commands.output import iso
 from integration_pipeline.model import Outcome, PlannedChange, Status, SyncType
 from integration_pipeline.registry import FOLDERS
@@ -93,10 +94,15 @@ def summary(outcomes: Sequence[Outcome], *, refused: int, seconds: float) -> str
     ]
     calls = count(sum(outcome.api_calls for outcome in outcomes), "API call")
     least = f"{sum(outcome.api_calls_minimum or 0 for outcome in outcomes):,} at least"
-    dry = "; a dry run: nothing was written" if any(outcome.dry_run for outcome in outcomes) else ""
+    dry = (
+        "; a dry run: nothing was written, and applying it costs as much again"
+        if any(o.dry_run for o in outcomes)
+        else ""
+    )
+    expected = f"; {estimates.after(outcomes)}" if outcomes else ""
     return (
         f"{count(len(outcomes), 'sync')}: {', '.join(parts) or 'none'}; {', '.join(totals)}; "
-        f"{calls}, {least}, in {seconds:.1f} s{dry}"
+        f"{calls}, {least}, in {seconds:.1f} s{expected}{dry}"
     )
 
 

@@ -18,7 +18,7 @@ from integration_pipeline.commands.parsing import (
 _ABOUT = """\
 For every tenant with an enabled connection, and every system: a valid token, then users, then teams, channels
 and groups, then notification settings. Each ends on its own: one that fails stops no other. A line is printed
-when a sync ends; progress is on standard error.
+when a sync ends; progress is on standard error, and before it what the run is expected to cost.
 
 A tenant's records are only ever deactivated when their listing was read to its end, and never so many at once
 that a fault at the provider is the likelier reason."""

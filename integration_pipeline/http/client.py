@@ -31,9 +31,10 @@ from integration_pipeline.errors import (
 )
 from integration_pipeline.http.exchange import Exchange, Request
 from integration_pipeline.http.hosts import Hosts
-from integration_pipeline.http.limiter import Limiter, Pause, Slot, Waiter, seconds_to_hold_back
+from integration_pipeline.http.limiter import Limiter, Pause, Slot, Waiter, own_limit, seconds_to_hold_back
 from integration_pipeline.http.retry import asked_to_wait, next_try
 from integration_pipeline.http.status import classify
+from integration_pipeline.model import Load
 from integration_pipeline.provider import Answer, Limit, Provider
 
 log = logging.getLogger(__name__)
@@ -80,13 +81,14 @@ class Client:
     ) -> None:
         self.calls = 0
         """HTTP requests sent, retries, redirects and token requests included."""
-        self.questions = 0
-        """As :attr:`integration_pipeline.provider.Api.questions`."""
+        self.load: dict[str, Load] = {}
+        """As :attr:`integration_pipeline.provider.Api.load`."""
+        self._answering_seconds = 0.0
         self._provider = provider
         self._hosts = Hosts(base_url, domains=provider.api.domains, allowed=allowed_hosts)
         self._token = token
         self._limiter = limiter
-        self._own_limit = Limit("api_rate_limit", rate_limit, 60.0)
+        self._own_limit = own_limit(rate_limit)
         self._attempts = attempts
         self._deadline = deadline
         self._wait = wait
@@ -160,7 +162,7 @@ class Client:
         def attempt() -> T:
             return self._read(self._send(request, limits, 1, is_kept=True), read_unless_redirected)
 
-        with self._one_question():
+        with self._one_question(operation, 1):
             return self._with_retries(limits, attempt)
 
     def close(self) -> None:
@@ -184,18 +186,19 @@ class Client:
             answer = self._follow(authorized, limits, parts() if callable(parts) else parts)
             return self._read(answer, lambda answer: read(self._accepted(answer, plain.place)))
 
-        with self._one_question():
+        with self._one_question(operation, parts() if callable(parts) else parts):
             return self._with_token(lambda token: self._with_retries(limits, lambda: attempt(token)))
 
     @contextlib.contextmanager
-    def _one_question(self) -> Iterator[None]:
+    def _one_question(self, operation: str, parts: int) -> Iterator[None]:
         """What is sent here counts as one question; where nothing could be sent, nothing was asked."""
-        calls = self.calls
+        calls, seconds = self.calls, self._answering_seconds
         try:
             yield
         finally:
             if self.calls > calls:
-                self.questions += 1
+                one = Load(1, parts, self._answering_seconds - seconds)
+                self.load[operation] = self.load.get(operation, Load()).plus(one)
 
     def _with_token(self, attempt: Callable[[str], T]) -> T:
         token = self._checked_token(None)
@@ -204,7 +207,7 @@ class Client:
         except TokenRejected as error:
             rejection = error
             log.info("token rejected system=%s code=%s", self._provider.system, error.code)
-        questions = self.questions
+        load = dict(self.load)
         try:
             fresh = self._checked_token(token)
         except CredentialsError as refusal:
@@ -212,7 +215,7 @@ class Client:
                 refusal.status, refusal.code = rejection.status, rejection.code
                 refusal.remedy = rejection.remedy or refusal.remedy
             raise
-        self.questions = questions
+        self.load = load
         try:
             return attempt(fresh)
         except TokenRejected as error:
@@ -274,7 +277,11 @@ class Client:
         costs = {self._own_limit: 1, **dict.fromkeys(limits, parts)}
         with self._limiter.take(costs, pause=self._pause, deadline=self._deadline):
             self.calls += 1
-            answer = self._exchange.send(request, deadline=self._deadline, is_kept=is_kept)
+            began = self._clock()
+            try:
+                answer = self._exchange.send(request, deadline=self._deadline, is_kept=is_kept)
+            finally:
+                self._answering_seconds += self._clock() - began
         held_back = seconds_to_hold_back(answer.headers)
         if held_back:
             self._limiter.block((limit.name for limit in limits), held_back)

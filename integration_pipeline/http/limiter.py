@@ -32,6 +32,11 @@ WORTH_TELLING_SECONDS = 1.0
 _NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 
+def own_limit(requests_per_minute: int) -> Limit:
+    """A connection's own ceiling (requirement A4)."""
+    return Limit("api_rate_limit", requests_per_minute, 60.0)
+
+
 class NoRoom(RateLimited):
     """No room within a limit in time for this sync; trying again would only wait again."""
 

@@ -5,16 +5,18 @@ also be a sync that runs at this moment; the connection's advisory lock tells th
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from integration_pipeline.errors import Kind, Superseded
-from integration_pipeline.model import Connection, Outcome, SyncType, System
+from integration_pipeline.model import Connection, Estimate, Load, Outcome, Status, SyncType, System
 from integration_pipeline.store import locks, notices, people
 from integration_pipeline.store.engine import Database
+from integration_pipeline.store.queries import sql
 
 RUNNING = "RUNNING"
 INTERRUPTED = Kind.INTERRUPTED.value
@@ -30,7 +32,7 @@ UPDATE external_system_sync_history SET
     records_created = %(created)s, records_updated = %(updated)s, records_deleted = %(deleted)s,
     records_unchanged = %(unchanged)s, records_rejected = %(rejected)s, error_type = %(error_type)s,
     error_message = %(error_message)s, remedy = %(remedy)s, warnings = %(warnings)s, api_calls = %(api_calls)s,
-    api_calls_minimum = %(api_calls_minimum)s
+    api_calls_minimum = %(api_calls_minimum)s, api_load = %(api_load)s
 WHERE sync_id = %(sync_id)s AND tenant_id = %(tenant_id)s AND completed_at IS NULL
 """
 
@@ -57,6 +59,8 @@ class Entry(NamedTuple):
     warnings: list[str]
     api_calls: int
     api_calls_minimum: int | None
+    api_calls_estimate: int | None
+    seconds_estimate: float | None
     run_id: str | None
     state: str = ""
     """The status; for a row without an end ``RUNNING`` or ``INTERRUPTED``."""
@@ -72,10 +76,11 @@ def begin(
     *,
     started_at: dt.datetime,
     run_id: str | None = None,
+    estimate: Estimate | None = None,
 ) -> UUID:
     """Commit a row that says FAILED, INTERRUPTED: what is true if nothing more comes of it."""
     with database.transaction(connection.tenant_id) as cursor:
-        return open_row(cursor, connection, sync_type, started_at=started_at, run_id=run_id)
+        return open_row(cursor, connection, sync_type, started_at=started_at, run_id=run_id, estimate=estimate)
 
 
 def open_row(
@@ -85,17 +90,33 @@ def open_row(
     *,
     started_at: dt.datetime,
     run_id: str | None = None,
+    estimate: Estimate | None = None,
 ) -> UUID:
     """The same inside a transaction that also finishes it, where all that can come of it is all or nothing."""
     row = cursor.execute(
         "INSERT INTO external_system_sync_history "
-        "(sync_id, tenant_id, system_type, sync_type, started_at, error_type, error_message, run_id) "
-        "VALUES (new_id(), %s, %s, %s, %s, %s, %s, %s) RETURNING sync_id",
-        (connection.tenant_id, connection.system, sync_type, started_at, INTERRUPTED, _CUT_OFF, run_id),
+        "(sync_id, tenant_id, system_type, sync_type, started_at, error_type, error_message, run_id, "
+        "api_calls_estimate, seconds_estimate) VALUES (new_id(), %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING sync_id",
+        (
+            *(connection.tenant_id, connection.system, sync_type, started_at, INTERRUPTED, _CUT_OFF, run_id),
+            *(estimate or (None, None)),
+        ),
     ).fetchone()
     assert row is not None  # noqa: S101 - INSERT … RETURNING gives its row or raises
     sync_id: UUID = row[0]
     return sync_id
+
+
+def loads(
+    database: Database, tenant_ids: Sequence[str]
+) -> dict[tuple[str, System], dict[SyncType, Mapping[str, Load]]]:
+    """What the last sync of each type that ended well asked of its provider; nothing of those that never did."""
+    found: dict[tuple[str, System], dict[SyncType, Mapping[str, Load]]] = {}
+    with database.operator() as cursor:
+        for tenant_id, system, sync_type, load in cursor.execute(sql("sync/loads"), {"tenant_ids": list(tenant_ids)}):
+            asked = {operation: Load(*numbers) for operation, numbers in load.items()}
+            found.setdefault((tenant_id, System(system)), {})[SyncType(sync_type)] = asked
+    return found
 
 
 def finish(cursor: psycopg.Cursor[Any], outcome: Outcome) -> None:
@@ -208,5 +229,7 @@ def _close(cursor: psycopg.Cursor[Any], outcome: Outcome) -> bool:
         **{name: getattr(outcome, name) for name in ("sync_id", "tenant_id", "completed_at", "status", "error_type")},
         **{name: getattr(outcome, name) for name in ("error_message", "remedy", "api_calls", "api_calls_minimum")},
         "warnings": list(outcome.warnings),
+        # Of what failed half-way it would say too little.
+        "api_load": None if outcome.status is Status.FAILED else Jsonb(outcome.load),
     }
     return cursor.execute(_CLOSE, values).rowcount == 1

@@ -218,6 +218,7 @@ external_system_sync_history = sa.Table(
     sa.Column("api_calls_minimum", sa.Integer),
     sa.Column("api_calls_estimate", sa.Integer),
     sa.Column("seconds_estimate", sa.Double),
+    sa.Column("api_load", JSONB),
     sa.CheckConstraint("status IN ('SUCCESS', 'PARTIAL', 'FAILED')"),
     sa.ForeignKeyConstraint(
         ["tenant_id", "system_type"],

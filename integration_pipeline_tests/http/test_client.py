@@ -27,7 +27,7 @@ from integration_pipeline.errors import (
 from integration_pipeline.http.client import Client
 from integration_pipeline.http.exchange import LARGEST_BODY_BYTES
 from integration_pipeline.http.limiter import Limiter, NoRoom
-from integration_pipeline.model import System, Token
+from integration_pipeline.model import Load, System, Token
 from integration_pipeline.provider import Answer, Endpoint, Limit, Provider
 
 NOW = dt.datetime(2026, 11, 21, 21, 0, tzinfo=dt.UTC)
@@ -153,22 +153,22 @@ def test_a_question_is_one_however_often_it_is_sent() -> None:
     answers = (httpx.Response(503), redirect("/v2/users"), httpx.Response(401), ok(), ok(), ok())
     world = World(*answers, token=token)
     world.get()
-    assert (world.client.questions, world.client.calls) == (1, 5)
+    assert (world.client.load, world.client.calls) == ({"users": Load(1, 1)}, 5)
     world.get()
-    assert (world.client.questions, world.client.calls) == (2, 6)
+    assert (world.client.load, world.client.calls) == ({"users": Load(2, 2)}, 6)
 
 
 def test_a_token_had_before_the_work_is_a_question() -> None:
     world = World(httpx.Response(503), ok())
     world.client.post_form("https://login.test/token", read_json, form={})
-    assert (world.client.questions, world.client.calls) == (0 + 1, 2)
+    assert (world.client.load, world.client.calls) == ({"token": Load(1, 1)}, 2)
 
 
 def test_what_could_not_be_sent_was_not_asked() -> None:
     world = World(deadline=0.0)
     with pytest.raises(TimedOut):
         world.get()
-    assert world.client.questions == 0
+    assert world.client.load == {}
 
 
 def test_a_link_is_asked_as_it_came() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from integration_pipeline.errors import ProviderError
-from integration_pipeline.model import Connection, Page, Record, SyncType
+from integration_pipeline.model import Connection, Load, Page, Record, SyncType
 from integration_pipeline.provider import Answer, Provider, Session
 
 T = TypeVar("T")
@@ -38,7 +38,9 @@ class CannedApi:
     def calls(self) -> int:
         return len(self.asked)
 
-    questions = calls
+    @property
+    def load(self) -> dict[str, Load]:
+        return {"": Load(self.calls, self.calls)}
 
     @property
     def paths(self) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from integration_pipeline.errors import CredentialsError, ProviderError, TokenRejected
-from integration_pipeline.model import Connection, Page, SyncType, System
+from integration_pipeline.model import Connection, Load, Page, SyncType, System
 from integration_pipeline.provider import Answer, Listing, Session
 from integration_pipeline.providers.teams import PROVIDER
 from integration_pipeline.providers.teams.pages import HEADERS
@@ -74,7 +74,8 @@ class FakeApi:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.calls = self.questions = 0
+        self.calls = 0
+        self.load: dict[str, Load] = {}
         self.waits: list[float | None] = []
         self.counted: list[tuple[str, int]] = []
         """Operation and number of parts of every call."""
@@ -116,7 +117,7 @@ class FakeApi:
     ) -> T:
         assert operation in PROVIDER.limits
         tries, is_renewed = 0, False
-        self.questions += 1
+        self.load[operation] = self.load.get(operation, Load()).plus(Load(1, count()))
         while True:
             self.calls += 1
             self.counted.append((operation, count()))
