@@ -163,10 +163,14 @@ class Session:
     """What the outcomes so far have told."""
 
     @property
+    def questions(self) -> int:
+        """How many were asked so far."""
+        return sum(one.questions for one in self.api.load.values())
+
+    @property
     def cost(self) -> Cost:
         """Of all that was asked so far."""
-        load = dict(self.api.load)
-        return Cost(self.api.calls, sum(one.questions for one in load.values()) - self.avoidable, load)
+        return Cost(self.api.calls, self.questions - self.avoidable, dict(self.api.load))
 
     @property
     def cost_since_accounted(self) -> Cost:

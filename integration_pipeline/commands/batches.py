@@ -57,7 +57,7 @@ def perform(
     lines = None if is_json else Lines(connection.tenant_id for connection, _ in due)
     connections = [connection for connection, _ in due]
     expected = batch.estimates(pipeline, request, connections)
-    for line in estimates.before(due, expected):
+    for line in () if is_json else estimates.before(due, expected):
         say(line)
     with display(due, emit) as shown:
         if lines:

@@ -87,7 +87,7 @@ def since(session: Session, feed: Feed) -> Told | None:
     bookmark = session.bookmarks.get(feed.listing)
     if bookmark is None or bookmark.question != _question(session, feed):
         return None
-    questions = session.api.questions
+    questions = session.questions
     try:
         told = _read(session, feed, bookmark)
     except ProviderError as error:
@@ -96,7 +96,7 @@ def since(session: Session, feed: Feed) -> Told | None:
         log.info("delta refused tenant=%s listing=%s error=%s", session.connection.tenant_id, feed.listing, error)
         told = None
     if told is None:
-        session.avoidable += session.api.questions - questions
+        session.avoidable += session.questions - questions
     return told
 
 
