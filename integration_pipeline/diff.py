@@ -6,7 +6,7 @@ so that memory and database work follow the changes and not the directory. What 
 the negative number of its page, so that a million rows need no second one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -39,11 +39,13 @@ class Change(NamedTuple):
 
 
 class Absence(NamedTuple):
-    """A stored, active row that its complete listing did not hold."""
+    """A stored row that its complete listing did not hold, and that is not known to be gone yet."""
 
     key: str
     kind: str
     listing: str
+    is_active: bool
+    """Whether it is deactivated by it; else it was switched off already, and only its state is another now."""
 
 
 def identity(kind: str, key: str, *, by_kind: bool) -> str:
@@ -220,11 +222,17 @@ class Diff:
         return [name for name in names if name not in self.stored]
 
     def unseen(self) -> list[str]:
-        """Identities of the active rows that no page held."""
-        return [name for name, value in self.stored.items() if value > 0 and value & 1]
+        """Identities of the rows that no page held, of those that are not gone already."""
+        return [name for name, value in self.stored.items() if value > GONE]
 
     def has_seen(self, name: str) -> bool:
         return self.stored.get(name, 0) < 0
+
+    def absent(self, absences: Sequence[Absence]) -> None:
+        """Count what is proven absent: deleted where it was active, else an update of its state."""
+        deleted = sum(absence.is_active for absence in absences)
+        self.counts.deleted += deleted
+        self.counts.updated += len(absences) - deleted
 
     def hold(self) -> None:
         """The guard keeps every deactivation back: those records count as what they stay, unchanged."""

@@ -187,11 +187,12 @@ def _read(attempt: Attempt, provider: Provider, spool: Spool) -> Plan:
         attempt.session.memo.clear()  # nor does what it fetched for other types count as whole
     absent, objections = _removals(attempt, diff, walk)
     for absence in absent:
-        spool.add(row_of_absence(absence, len(target.columns)), deactivates=True)
+        if absence.is_active or not objections:  # where the guard doubts the listing, nothing is believed of it
+            spool.add(row_of_absence(absence, len(target.columns)), deactivates=absence.is_active)
     if objections:
         diff.hold()
     else:
-        diff.counts.deleted += len(absent)
+        diff.absent(absent)
     return Plan(generation, diff, walk, objections)
 
 
@@ -250,7 +251,7 @@ def _transaction(attempt: Attempt) -> AbstractContextManager[Cursor]:
 
 
 def _removals(attempt: Attempt, diff: Diff, walk: Walk) -> tuple[list[Absence], list[str]]:
-    """The rows proven absent, and why they must stay for now if they must."""
+    """The rows proven absent, and why they must stay as they are for now if they must."""
     names = diff.unseen()
     if not names and not diff.deactivated:
         return [], []
@@ -259,14 +260,15 @@ def _removals(attempt: Attempt, diff: Diff, walk: Walk) -> tuple[list[Absence], 
         unseen = staging.absences(cursor, target, connection, names) if names else []
         census = staging.census(cursor, target, connection)
     absent = [absence for absence in unseen if walk.may_prove_absent(absence.listing, diff.unproven)]
-    lost, active = Counter(absence.kind for absence in absent), Counter[str]()
+    leaving = [absence for absence in absent if absence.is_active]
+    lost, active = Counter(absence.kind for absence in leaving), Counter[str]()
     for _, kind, count in census:
         active[kind] += count
     # No listing at all is as good as an empty one that is often empty: suspect when nothing of the kind is left.
     always_filled = walk.complete - walk.often_empty
     emptied = {
         absence.listing
-        for absence in absent
+        for absence in leaving
         if not diff.rows.get(absence.listing)
         and (absence.listing in always_filled or lost[absence.kind] == active[absence.kind])
     }

@@ -121,5 +121,5 @@ def spooled(target: Target, changes: Iterable[Change], absent: Iterable[Absence]
         for change in changes:
             spool.add(row_of(change), deactivates=change.deactivates)
         for absence in absent:
-            spool.add(row_of_absence(absence, len(target.columns)), deactivates=True)
+            spool.add(row_of_absence(absence, len(target.columns)), deactivates=absence.is_active)
         yield spool

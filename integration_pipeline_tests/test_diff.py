@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_pipeline.diff import GONE, Change, Diff, content, fingerprint
+from integration_pipeline.diff import GONE, Absence, Change, Diff, content, fingerprint
 from integration_pipeline.model import Page, Rejection, Removal, State, User
 
 LISTING = "users"
@@ -75,12 +75,12 @@ def test_a_switched_off_account_that_is_then_deleted_is_an_update_since_it_was_n
     assert (diff.counts.updated, diff.counts.deleted) == (1, 0)
 
 
-def test_only_active_rows_that_no_page_held_are_unseen() -> None:
+def test_what_no_page_held_is_unseen_unless_it_is_gone_already() -> None:
     diff = Diff(
         {**stored(account("here"), account("left"), account("off", state=State.INACTIVE)), "gone": GONE}, by_kind=False
     )
     feed(diff, *pages(account("here")))
-    assert diff.unseen() == ["left"]
+    assert diff.unseen() == ["left", "off"]
 
 
 def test_an_id_that_comes_twice_on_one_page_counts_once() -> None:
@@ -183,6 +183,12 @@ def test_ids_of_different_kinds_may_be_equal_where_kinds_have_their_own() -> Non
     assert len(feed(diff, Page([first, second], []))) == 2
 
 
+def test_an_account_that_was_switched_off_and_is_then_absent_is_an_update() -> None:
+    diff = Diff(stored(account("left"), account("off", state=State.INACTIVE)), by_kind=False)
+    diff.absent([Absence("left", "USER", LISTING, is_active=True), Absence("off", "USER", LISTING, is_active=False)])
+    assert (diff.counts.deleted, diff.counts.updated) == (1, 1)
+
+
 def test_a_held_sync_counts_its_deactivations_as_unchanged() -> None:
     diff = Diff(stored(account("a")), by_kind=False)
     feed(diff, *pages(account("a", state=State.INACTIVE)))
@@ -212,7 +218,7 @@ def test_what_a_listing_of_changes_names_as_removed_is_absent_if_it_was_there() 
     diff = Diff({}, by_kind=False)
     removed = [Removal(key, "USER") for key in ("a", "off", "gone", "never stored")]
     assert told(diff, Page([], [], removed), known) == []
-    assert (diff.unseen(), diff.rows, diff.counts.processed) == (["a"], {LISTING: 0}, 0)
+    assert (diff.unseen(), diff.rows, diff.counts.processed) == (["a", "off"], {LISTING: 0}, 0)
 
 
 def test_a_row_that_a_listing_of_changes_repeats_as_it_was_is_unchanged() -> None:

@@ -116,7 +116,7 @@ def generation(cursor: Cursor, connection: Connection) -> int:
 
 
 def absences(cursor: Cursor, target: Target, connection: Connection, names: Sequence[str]) -> list[Absence]:
-    """The active rows among ``names``, with the listing each stands under."""
+    """The rows among ``names``, with the listing each stands under."""
     cursor.execute(target.sql("absent"), {**_keys(connection), "names": list(names)})
     return [Absence(*row) for row in cursor]
 

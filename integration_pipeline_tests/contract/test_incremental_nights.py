@@ -1,6 +1,7 @@
 """Nights on which Graph tells changes alone come to what a whole listing would have come to."""
 
 import datetime as dt
+import random
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -94,17 +95,19 @@ def plain(night: Nights, count: int) -> list[str]:
     return found[:count]
 
 
-def quiet(counts: Counts) -> Counts:
-    return Counts(unchanged=counts.processed - counts.deleted)
+def quiet(night: Nights) -> Counts:
+    """What a night counts on which nothing happens: all rows that are there, switched off or not."""
+    ((there,),) = night.rows("SELECT count(*) FROM external_users WHERE inactive_reason IS DISTINCT FROM 'absent'")
+    return Counts(unchanged=there)
 
 
 def test_a_quiet_night_asks_once_and_counts_what_a_whole_listing_would(night: Nights, calendar: Calendar) -> None:
-    first = sync(night, USERS)
+    sync(night, USERS)
     assert (calls(night, LISTED), calls(night, TOLD)) == (1, 1)
     calendar.pass_days(1)
     second = sync(night, USERS)
     assert (second.status, calls(night, LISTED), calls(night, TOLD)) == (Status.SUCCESS, 0, 1)
-    assert second.counts == quiet(first.counts)
+    assert second.counts == quiet(night)
     whole = sync(night, USERS, force_refresh=True)
     assert (calls(night, LISTED), whole.counts) == (1, second.counts)
 
@@ -149,19 +152,36 @@ def test_what_changed_came_and_went_is_told_and_counted(night: Nights, calendar:
     assert (calls(night, LISTED), third.counts.updated, third.counts.created) == (0, 1, 0)
     assert soft in active(night)
     whole = sync(night, USERS, force_refresh=True)
-    assert whole.counts == quiet(third.counts)
+    assert whole.counts == quiet(night)
 
 
 def test_whoever_is_told_gone_again_is_not_counted_twice(night: Nights) -> None:
     sync(night, USERS)
     (key,) = plain(night, 1)
     account = users(night).remove(key, "changed")
-    one = sync(night, USERS)
+    sync(night, USERS)
     users(night).restore(account)
     users(night).remove(key, "deleted")
     two = sync(night, USERS)
-    assert two.counts == quiet(one.counts)
+    assert two.counts == quiet(night)
     assert sync(night, USERS, force_refresh=True).counts == two.counts
+
+
+def test_whoever_was_disabled_before_being_deleted_is_counted_as_in_a_whole_listing(night: Nights) -> None:
+    sync(night, USERS)
+    told, listed = plain(night, 2)
+    for key in (told, listed):
+        users(night).change(key, state="disabled")
+    sync(night, USERS)
+    for key, is_whole in ((told, False), (listed, True)):
+        users(night).remove(key)
+        outcome = sync(night, USERS, force_refresh=is_whole)
+        assert (outcome.counts.deleted, outcome.counts.updated) == (0, 1)
+        reason = f"SELECT inactive_reason FROM external_users WHERE external_user_id = '{key}'"
+        assert night.rows(reason) == [("absent",)]
+        quiet_night = sync(night, USERS)
+        assert calls(night, LISTED) == 0
+        assert quiet_night.counts == sync(night, USERS, force_refresh=True).counts
 
 
 def test_people_who_moved_are_matched_on_a_quiet_night(night: Nights) -> None:
@@ -410,3 +430,91 @@ def test_bookmarks_are_their_tenants_own(night: Nights) -> None:
     sync(night, USERS)
     with night.pipeline.database.transaction(builders.add_tenant(night.pipeline.database, "tenant-b")) as cursor:
         assert cursor.execute("SELECT count(*) FROM sync_cursors").fetchone() == (0,)
+
+
+def whole(night: Nights) -> dict[SyncType, Outcome]:
+    """What a night that reads everything would find; it writes nothing."""
+    return {sync_type: outcome for (_, _, sync_type), outcome in night.run(dry_run=True, force_refresh=True).items()}
+
+
+class Lives:
+    """Things happen to a directory, at random and a few at a time, so that the guard has no reason to object."""
+
+    def __init__(self, night: Nights, seed: int) -> None:
+        self.users, self.teams = users(night), teams(night)
+        self.random = random.Random(seed)  # noqa: S311 - the same things happen for the same seed
+        self.gone: list[tuple[Any, Any]] = []
+
+    def pass_a_day(self) -> None:
+        for happening in self.random.choices(
+            [self.move, self.leave, self.come, self.come_back, self.team_moves, self.team_comes, self.channel_moves],
+            k=9,
+        ):
+            happening()
+
+    def move(self) -> None:
+        user = self.random.choice(self.users.rows())
+        changes: list[dict[str, Any]] = [
+            {"last_name": "改姓"},
+            {"state": "disabled"},
+            {"state": "active"},
+            {"email": None},
+        ]
+        self.users.change(user.id, **self.random.choice(changes))
+
+    def leave(self) -> None:
+        table = self.random.choice([self.users, self.teams])
+        rows = table.rows() if table is self.users else table.rows("TEAM", "FLAGGED_GROUP", "PLAIN_GROUP")
+        row = self.random.choice(rows)
+        self.gone.append((table, table.remove(row.id, self.random.choice(["changed", "deleted"]))))
+
+    def come(self) -> None:
+        self.users.add(email=f"new{self.random.random()}@tenant-0001.example")
+
+    def come_back(self) -> None:
+        if self.gone:
+            table, row = self.gone.pop(self.random.randrange(len(self.gone)))
+            table.restore(row)
+
+    def team_moves(self) -> None:
+        group = self.random.choice(self.teams.rows("TEAM", "FLAGGED_GROUP", "PLAIN_GROUP"))
+        changes: list[dict[str, Any]] = [{"kind": "TEAM"}, {"kind": "FLAGGED_GROUP"}, {"kind": "PLAIN_GROUP"}]
+        changes += [{"name": "改名"}, {"is_archived": True}] * 3
+        self.teams.change(group.id, **self.random.choice(changes))
+
+    def team_comes(self) -> None:
+        self.teams.add()
+
+    def channel_moves(self) -> None:
+        self.teams.change(self.random.choice(self.teams.rows("CHANNEL")).id, name="改名")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_after_any_nights_everything_is_stored_as_a_whole_listing_would_have_it(
+    environ: Mapping[str, str], calendar: Calendar, seed: int
+) -> None:
+    world = build(users=60, teams=15, groups=6, apps=1, systems=[TEAMS], clock=calendar, page_size=5)
+    with nights(environ, world) as night:
+        night.pipeline.now = calendar.now
+        night.run()
+        lives = Lives(night, seed)
+        told = 0
+        for number in range(9):
+            lives.pass_a_day()
+            calendar.pass_days(1)
+            if number % 4 == 2:
+                route = lives.random.choice([TOLD, "GET /groups/delta", "POST /$batch"])
+                night.sandbox.faults.add("status", status=503, system=TEAMS, route=route, nth=2, times=3)
+                night.run()
+                night.sandbox.faults.clear()
+                continue
+            if number % 4 == 3:
+                lives.random.choice([lives.users, lives.teams]).forget()
+            night.sandbox.requests.clear()
+            assert {outcome.status for outcome in night.run().values()} == {Status.SUCCESS}
+            told += calls(night, LISTED) == 0
+            for sync_type, outcome in whole(night).items():
+                assert outcome.changes == (), sync_type
+                assert outcome.counts == Counts(unchanged=outcome.counts.unchanged)
+                assert sync_type is not USERS or outcome.counts == quiet(night)
+        assert told >= 3

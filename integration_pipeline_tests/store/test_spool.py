@@ -78,7 +78,7 @@ def test_a_second_reading_begins_anew() -> None:
 
 def test_what_deactivates_waits_apart() -> None:
     with spooled(user("off", state=State.INACTIVE), user("new"), stored={"off": 1}) as spool:
-        spool.add(row_of_absence(Absence("left", "USER", "all"), 7), deactivates=True)
+        spool.add(row_of_absence(Absence("left", "USER", "all", is_active=True), 7), deactivates=True)
         assert [row.key for row in spool.rows(is_held=True)] == ["new"]
         assert [(row.key, row.deactivates) for row in spool.rows()] == [("new", False), ("off", True), ("left", True)]
         assert [(row.key, row.action) for row in spool.deactivations()] == [("off", "U"), ("left", "G")]

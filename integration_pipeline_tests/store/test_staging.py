@@ -321,7 +321,7 @@ def test_the_matches_a_dry_run_plans_are_those_that_are_then_made(database: Data
     with database.transaction(connection.tenant_id) as cursor:
         diff = Diff(staging.stored(cursor, target, connection), by_kind=False)
         changes = diff.feed("all", Page(list(coming), []))
-        with builders.spooled(target, changes, [Absence("b", "USER", "all")]) as spool:
+        with builders.spooled(target, changes, [Absence("b", "USER", "all", is_active=True)]) as spool:
             expected = staging.planned_matches(cursor, connection, spool.rows())
     _, rematched = night(database, connection, coming)
     assert expected == rematched == ["a"]
