@@ -25,6 +25,10 @@ SEPARATOR, NULL = "\x1f", "\x1e"
 
 _ACTIVE, _GONE = State.ACTIVE, State.GONE  # an enum's member by its name costs as much as half a hash
 
+NAMED_OF_LISTING, NAMED = 100, 1000
+"""How many records that cannot be read are named, of one listing and in all; the others are counted. A provider that
+changes a field overnight makes every record unreadable, and whoever looks into it needs a few."""
+
 
 class Change(NamedTuple):
     """A record that differs from what is stored."""
@@ -91,6 +95,9 @@ class Diff:
     by_kind: bool
     counts: Counts = field(default_factory=Counts)
     rejections: list[Rejection] = field(default_factory=list)
+    """The first of them (:data:`NAMED_OF_LISTING`, :data:`NAMED`)."""
+    further: dict[str, int] = field(default_factory=dict)
+    """listing → how many more were rejected."""
     deactivated: dict[str, int] = field(default_factory=dict)
     """kind → how many active rows the provider flags as inactive or gone."""
     unproven: dict[str, str] = field(default_factory=dict)
@@ -104,6 +111,8 @@ class Diff:
     _pages: list[str] = field(default_factory=list)
     """The listing of every page."""
     _rejected: set[str] = field(default_factory=set)
+    _kept: dict[str, int] = field(default_factory=dict)
+    """listing → how many of its rejections are kept."""
 
     def load(self, stored: dict[str, int]) -> None:
         """Take all that is stored, before the first listing that is read whole."""
@@ -198,7 +207,12 @@ class Diff:
             self._rejected.add(name)
             self.stored[name] = -len(self._pages)
         self.counts.rejected += 1
-        self.rejections.append(rejection)
+        kept = self._kept.get(listing, 0)
+        if kept < NAMED_OF_LISTING and len(self.rejections) < NAMED:
+            self._kept[listing] = kept + 1
+            self.rejections.append(rejection)
+        else:
+            self.further[listing] = self.further.get(listing, 0) + 1
 
     def _came_again(self, listing: str, name: str) -> None:
         page = -self.stored[name]

@@ -80,6 +80,10 @@ class Listing:
     is_often_empty: bool = False
     tells_changes: bool = False
 
+    def __post_init__(self) -> None:
+        # It may hold a provider's own id, and stands in the database: without U+0000, as all text there.
+        object.__setattr__(self, "name", self.name.replace("\x00", ""))
+
 
 class Api(Protocol):
     """What a provider's ``directory.py`` may do to the outside: ask, within limits, with retries and a valid token."""

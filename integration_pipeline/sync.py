@@ -19,7 +19,7 @@ import psycopg
 
 from integration_pipeline import guard, notices
 from integration_pipeline.diff import GONE, Absence, Diff
-from integration_pipeline.errors import Interrupted, Kind, PipelineError, ProviderError
+from integration_pipeline.errors import Interrupted, InvalidResponse, Kind, PipelineError, ProviderError
 from integration_pipeline.model import (
     Connection,
     Counts,
@@ -39,6 +39,9 @@ from integration_pipeline.store.staging import TARGETS, Apply, Cursor, Target
 from integration_pipeline.verdict import Plan, Walk, problems, verdict
 
 logger = logging.getLogger(__name__)
+
+LARGEST_LISTING = 10_000_000
+"""Rows. Ten times the largest directory there is; a provider that goes on has lost its way, and would take our memory."""
 
 LARGEST_PLAN = 1000
 """How many changes of a dry run are named one by one; the counts are always whole."""
@@ -227,6 +230,8 @@ def _compare(attempt: Attempt, listing: Listing, diff: Diff, spool: Spool) -> No
             _learn(attempt, listing, diff, page)
         for change in diff.feed(listing.name, page):
             spool.add(row_of(change), deactivates=change.deactivates)
+        if diff.rows[listing.name] > LARGEST_LISTING:
+            raise InvalidResponse(f"the listing does not end: it has more than {LARGEST_LISTING} rows")
         attempt.rows_read += len(page.records) + len(page.rejected) + len(page.removed)
         attempt.run.on_read(connection, attempt.sync_type, attempt.rows_read)
     if listing.tells_changes:

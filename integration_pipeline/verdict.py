@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from uuid import UUID
 
-from integration_pipeline.diff import Diff
+from integration_pipeline.diff import NAMED, Diff
 from integration_pipeline.errors import Kind, ProviderError
 from integration_pipeline.model import Counts, Status
 from integration_pipeline.store.staging import Problem
 
 NAMED_LISTINGS = 3
-"""How many listings an error message names; ``sync_errors`` has all that could not be read."""
+"""How many listings an error message names; ``sync_errors`` has more of them."""
 
 
 @dataclass(slots=True)
@@ -66,8 +66,8 @@ def verdict(plan: Plan, hold_id: UUID | None = None) -> tuple[Status, Counts, Ki
         reasons.append((Kind.INCOMPLETE, f"could not read {_named(walk.unread)}"))
     if diff.unproven:
         reasons.append((Kind.INCOMPLETE, f"cannot tell what is gone, {_named(diff.unproven)}"))
-    if diff.rejections:
-        reasons.append((Kind.REJECTED_RECORDS, f"{len(diff.rejections)} records could not be read"))
+    if diff.counts.rejected:
+        reasons.append((Kind.REJECTED_RECORDS, f"{diff.counts.rejected} records could not be read"))
     if not reasons:
         return Status.SUCCESS, diff.counts, None, None, None
     return Status.PARTIAL, diff.counts, reasons[0][0], "; ".join(text for _, text in reasons), _remedy(plan, hold_id)
@@ -93,11 +93,23 @@ def _remedy(plan: Plan, hold_id: UUID | None) -> str | None:
 
 
 def problems(plan: Plan) -> list[Problem]:
-    unread = [
+    """What ``sync_errors`` keeps: the first of what could not be read, and how much more there was."""
+    unread, further = plan.walk.unread, plan.diff.further
+    found = [
         Problem(error.kind.value, f"{name}: {error}", error.code, error.remedy, None, None)
-        for name, error in plan.walk.unread.items()
+        for name, error in islice(unread.items(), NAMED)
     ]
-    return unread + [
+    if len(unread) > NAMED:
+        found.append(_more(Kind.INCOMPLETE, f"{len(unread) - NAMED} more listings could not be read"))
+    found += [
         Problem(Kind.REJECTED_RECORDS.value, rejection.message, None, None, rejection.kind, rejection.key)
         for rejection in plan.diff.rejections
     ]
+    if further:
+        counted = f"{sum(further.values())} more records could not be read and are not named here"
+        found.append(_more(Kind.REJECTED_RECORDS, f"{counted} ({_named(further)})"))
+    return found
+
+
+def _more(kind: Kind, message: str) -> Problem:
+    return Problem(kind.value, message, None, None, None, None)

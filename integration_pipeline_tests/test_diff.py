@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_pipeline.diff import GONE, Absence, Change, Diff, content, fingerprint
+from integration_pipeline.diff import GONE, NAMED, Absence, Change, Diff, content, fingerprint
 from integration_pipeline.model import Page, Rejection, Removal, State, User
 
 LISTING = "users"
@@ -285,3 +285,14 @@ def test_every_record_is_counted_exactly_once(
     feed(diff, *pages(*users_of(after)))
     never_stored = sum(state is State.GONE and key not in hashes for key, (state, _) in after.items())
     assert diff.counts.processed == len(after) - never_stored
+
+
+def test_of_a_directory_that_nobody_can_read_the_first_records_are_named_and_all_are_counted() -> None:
+    diff = Diff({}, by_kind=False)
+    for listing in range(20):
+        bad = [Rejection(f"{listing}-{number}", "USER", "name: is no string") for number in range(150)]
+        feed(diff, Page([], bad), listing=f"users:{listing}")
+    assert diff.counts.rejected == 3000
+    assert len(diff.rejections) == NAMED
+    assert [rejection.key for rejection in diff.rejections[98:102]] == ["0-98", "0-99", "1-0", "1-1"]
+    assert (diff.further["users:0"], diff.further["users:19"], sum(diff.further.values())) == (50, 150, 2000)

@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
+from integration_pipeline import sync
+from integration_pipeline.diff import Diff
 from integration_pipeline.errors import ProviderFault
-from integration_pipeline.model import Outcome, Status, SyncType
+from integration_pipeline.model import Outcome, Page, Rejection, Status, SyncType
 from integration_pipeline.sandbox.world import build
-from integration_pipeline.verdict import Walk
+from integration_pipeline.verdict import Plan, Walk, problems, verdict
 from integration_pipeline_tests import builders
 from integration_pipeline_tests.builders import LINE_WORKS, SLACK, TEAMS
 from integration_pipeline_tests.nights import Nights, nights
@@ -124,3 +128,24 @@ def test_a_rejected_account_whose_mapping_changes_is_counted_once(environ: Mappi
         counts = of_type(night, sync_types=(SyncType.USERS,))[SyncType.USERS].counts
         assert counts.unchanged >= 0
         assert counts.processed == counts.updated + counts.unchanged + counts.rejected == 1
+
+
+def test_what_could_not_be_read_is_kept_as_far_as_a_person_can_look_into_it() -> None:
+    diff, unread = Diff({}, by_kind=False), {f"channels:{number}": BROKEN for number in range(1005)}
+    bad = [Rejection(f"u{number}", "USER", "name: is no string") for number in range(103)]
+    assert list(diff.feed("users", Page([], bad))) == []
+    kept = problems(Plan(1, diff, Walk(unread=dict(unread)), []))
+    assert len(kept) == 1000 + 1 + 100 + 1
+    assert kept[1000].message == "5 more listings could not be read"
+    assert kept[-1].message == "3 more records could not be read and are not named here (users: 3)"
+    _, counts, kind, message, _ = verdict(Plan(1, diff, Walk(complete={"users"}), []))
+    assert (counts.rejected, kind, message) == (103, "REJECTED_RECORDS", "103 records could not be read")
+
+
+def test_a_listing_without_end_is_given_up(environ: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync, "LARGEST_LISTING", 11)
+    with nights(environ, build(users=12, channels=1, systems=[SLACK], oddities=False)) as night:
+        outcome = of_type(night, sync_types=(SyncType.USERS,))[SyncType.USERS]
+        assert (outcome.status, outcome.error_type) == (Status.FAILED, "INVALID_RESPONSE")
+        assert outcome.error_message == "the listing does not end: it has more than 11 rows"
+        assert active(night, "external_users") == []

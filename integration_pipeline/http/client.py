@@ -29,7 +29,7 @@ from integration_pipeline.errors import (
     TimedOut,
     TokenRejected,
 )
-from integration_pipeline.http.exchange import Exchange, Request
+from integration_pipeline.http.exchange import Exchange, Request, without
 from integration_pipeline.http.hosts import Hosts
 from integration_pipeline.http.limiter import Limiter, Pause, Slot, Waiter, own_limit, seconds_to_hold_back
 from integration_pipeline.http.retry import asked_to_wait, next_try
@@ -42,6 +42,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_REDIRECTS = 3
+
+_PLAIN_FIELDS = frozenset({"grant_type", "client_id", "scope", "client_assertion_type"})
+"""What a token's form says that is no secret (RFC 6749, RFC 7521)."""
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
@@ -159,8 +162,18 @@ class Client:
                 raise error
             return read(answer)
 
+        secrets = [value for name, value in form.items() if name not in _PLAIN_FIELDS] + list(basic_auth or ())[1:]
+
         def attempt() -> T:
-            return self._read(self._send(request, limits, 1, is_kept=True), read_unless_redirected)
+            answer = self._send(request, limits, 1, is_kept=True)
+            # A grant may bring the same refresh token again; only a refusal has no business to repeat what was sent.
+            clean = without(answer, secrets)
+            try:
+                return self._read(answer, read_unless_redirected)
+            except ProviderError:
+                if clean is answer:
+                    raise
+            return self._read(clean, read_unless_redirected)  # out here, so that the first error hangs on no trace
 
         with self._one_question(operation, 1):
             return self._with_retries(limits, attempt)

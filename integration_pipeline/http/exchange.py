@@ -11,8 +11,8 @@ import socket
 import ssl
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -24,6 +24,9 @@ LARGEST_BODY_BYTES = 64 * 1024 * 1024
 """After decompression. The largest honest page, a thousand users, has less than two."""
 WHOLE_ANSWER_TIMEOUTS = 4
 """How many time-outs a whole answer may take: a provider that drips a byte at a time never meets a single one."""
+SHORTEST_SECRET = 12
+"""Whatever is shorter protects nothing, and may well be a word of the answer's own."""
+_ECHO = b"(what was sent)"
 KEEP_ALIVE_SECONDS = 4.0
 """Below the 5 s after which many servers hang up, so that a request seldom meets a connection just being closed."""
 
@@ -79,7 +82,8 @@ class Exchange:
         :raises Interrupted: :meth:`close` was called.
         """
         with self._kept_open() if is_kept else contextlib.nullcontext():
-            return self._send(request, deadline)
+            answer = self._send(request, deadline)
+        return without(answer, [request.headers.get("Authorization", "").rpartition(" ")[2]])
 
     def close(self) -> None:
         """Hang up, from any thread: an exchange under way ends at once with Interrupted, or with its answer if it is kept."""
@@ -162,6 +166,18 @@ class Exchange:
                 is_late = self._closed.is_set() and not self._is_kept_open
             if is_late:  # it was being opened while the others were hung up
                 _shut(opened)
+
+
+def without(answer: Answer, secrets: Iterable[str]) -> Answer:
+    """The answer with none of its request's secrets in its body.
+
+    A server that fails may quote what it was sent, and what looks like an error's code or a name is told to people.
+    """
+    body = answer.body
+    for secret in secrets:
+        if len(secret) >= SHORTEST_SECRET:
+            body = body.replace(secret.encode(), _ECHO)
+    return answer if body == answer.body else replace(answer, body=body)
 
 
 def _interrupted() -> Interrupted:

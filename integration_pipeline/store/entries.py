@@ -1,5 +1,6 @@
 """One entry of a connections file: the contract's JSON, checked strictly; what is wrong is named, never quoted."""
 
+import datetime as dt
 import json
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
@@ -34,6 +35,10 @@ COMMON_OPTIONS = (
 )
 """The options every provider's connections have (contract, "connections import")."""
 
+_FIRST_MOMENT, _LAST_MOMENT = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
+"""Beyond years 1 and 9999, in whatever time zone a session has, a stored moment could not be read any more, by anybody
+who lists connections."""
+
 _Secret = Annotated[SecretStr | None, Field(min_length=1)]
 _Text = Annotated[str | None, Field(min_length=1)]
 
@@ -49,7 +54,7 @@ class Entry(BaseModel):
     client_secret: _Secret = None
     access_token: _Secret = None
     refresh_token: _Secret = None
-    token_expires_at: Annotated[AwareDatetime | None, Field(strict=False)] = None
+    token_expires_at: Annotated[AwareDatetime | None, Field(strict=False, ge=_FIRST_MOMENT, le=_LAST_MOMENT)] = None
     api_endpoint: _Text = None
     sync_enabled: bool = True
     sync_users: bool = True

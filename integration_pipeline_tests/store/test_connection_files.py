@@ -189,6 +189,14 @@ def test_nothing_is_imported_unless_all_of_the_file_is_right(importer: Importer)
         (slack(client_id="\0hunter"), "entry 1 (tenant-a SLACK): client_id: holds a character"),
         (slack(token_expires_at="hunter"), "entry 1 (tenant-a SLACK): token_expires_at"),
         (slack(token_expires_at="2026-11-21T06:00:00"), "entry 1 (tenant-a SLACK): token_expires_at"),
+        (
+            slack(token_expires_at="0001-01-01T00:00:00+14:00"),
+            "entry 1 (tenant-a SLACK): token_expires_at: Input should be g",
+        ),
+        (
+            slack(token_expires_at="9999-12-31T23:59:59-14:00"),
+            "entry 1 (tenant-a SLACK): token_expires_at: Input should be l",
+        ),
         (slack(api_endpoint="https://hunter2:hunter3@slack.com/"), "entry 1 (tenant-a SLACK): api_endpoint must not"),
         (slack(api_endpoint="https://example.com/"), "entry 1 (tenant-a SLACK): api_endpoint names the host"),
         (slack(api_endpoint="http://slack.com/"), "entry 1 (tenant-a SLACK): api_endpoint must be https"),

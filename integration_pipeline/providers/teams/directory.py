@@ -156,11 +156,16 @@ def _missing_of_teams(session: Session, ids: list[str]) -> list[Resource]:
         session.warn("The tenant has no team: the permissions for teams, channels and apps could not be tried.")
         return []
     team_id, team = found
-    missing = [TEAMS] if _is_forbidden(team) or team.get("isArchived") is None else []
+    missing = [TEAMS] if _is_forbidden(team) or not _tells_whether_archived(team) else []
     for resource, path in ((CHANNELS, "teams/{}/channels"), (INSTALLATIONS, "teams/{}/installedApps")):
         answers = ask_each(session, resource, [team_id], path, {"$select": "id"})
         missing += [resource for _, answer in answers if _is_forbidden(answer)]
     return missing
+
+
+def _tells_whether_archived(answer: Any) -> bool:
+    page, _ = TEAMS.rows.read_value({"value": [answer]})
+    return any(row.get("isArchived") is not None for row in page["value"])
 
 
 def _is_forbidden(answer: Any) -> bool:
