@@ -5,10 +5,10 @@
     machine.py       PostgreSQL, databases ready to be synced    meter.py     what a process cost, and PostgreSQL with it
     nights.py        one tenant's nights, the product and the others side by side
         subject.py       one of them in a process of its own: product, floors (floor.py), row by row (rowwise.py)
-        dlt_subject.py   dlt, in the environment that dlt.py makes
-    tenants.py, startup.py, graph.py, faults.py, dagster.py      the other cases
+        dlt_subject.py   dlt, in the environment that dlt_environment.py makes
+    tenants.py, startup.py, graph.py, calls.py, faults.py, dagster_runs.py      the other cases
     results.py       a measured line, and lines as a table       targets.py   P1 to P13     plot.py
-    scaling.py       the unit costs taken further: ``python -m integration_pipeline_tests.bench.scaling``
+    scaling.py       what the unit costs say of fleets that no bench holds
 
 No figure is asserted anywhere: machines differ. What is tested is that the bench works.
 """

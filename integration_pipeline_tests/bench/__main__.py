@@ -22,6 +22,7 @@ from integration_pipeline_tests.bench import (
     machine,
     nights,
     plot,
+    scaling,
     startup,
     targets,
     tenants,
@@ -113,6 +114,7 @@ def _told(results: Results) -> Iterator[str]:
     yield from ("", "## Many tenants", "", *tenants.shown(results))
     yield from ("", "## Figures", "", *(f"* {name}: {value:.3g}" for name, value in results.figures.items()))
     yield from (f"* {name}: {text}" for name, text in results.words.items())
+    yield from ("", "## Taken further", "", *scaling.shown(results))
     yield from ("", "## Targets", "", *targets.shown(results))
 
 

@@ -8,11 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from integration_pipeline_tests.bench import machine, nights, pages, plot, targets, tenants
+from integration_pipeline_tests.bench import machine, nights, pages, plot, scaling, targets, tenants
 from integration_pipeline_tests.bench.machine import Machine
 from integration_pipeline_tests.bench.meter import Failed, run
 from integration_pipeline_tests.bench.pages import Night
 from integration_pipeline_tests.bench.results import Results, table
+from integration_pipeline_tests.bench.scaling import Fleet, Units
 
 USERS = 60
 NIGHTS = (Night.FIRST, Night.UNCHANGED)
@@ -95,6 +96,34 @@ def test_the_plot_is_a_picture_with_a_bar_for_each(measured: Results) -> None:
 def test_a_process_that_fails_is_not_taken_for_a_quick_one(ready: Machine) -> None:
     with pytest.raises(Failed, match="exited with 2"):
         run(ready, "", nights.command(ready, "nobody", "", "", ""))
+
+
+def test_runs_side_by_side_end_when_the_last_lane_does() -> None:
+    assert scaling.makespan([3, 1, 1, 1], lanes=2) == 3
+    assert scaling.makespan([1, 1, 1, 3], lanes=2) == 4
+    assert scaling.makespan([3, 1, 1, 1], lanes=1) == 6
+
+
+def test_a_fleets_night_is_as_long_as_its_longest_part() -> None:
+    costs = Units(
+        run=2, tenant_client=1, tenant_server=0.5, user_client=0, user_server=0, tenant_calls=5, tenant_stored_kb=2
+    )
+
+    even = scaling.night(costs, Fleet("500 alike", [10] * 500), lanes=(1, 2))
+    assert (even.runs, even.calls, even.stored_mb) == (2, 3000, 1)
+    assert even.cpu_hours == pytest.approx((2 * 2 + 500 * 1.5) / 3600)
+    assert even.hours == pytest.approx([504 / 3600, 252 / 3600])
+    uneven = scaling.night(costs, Fleet("one large", [10] * 499 + [200_000]), lanes=(2,))
+    assert uneven.slowest_minutes == 9
+    assert uneven.hours == pytest.approx([542 / 3600])
+
+
+def test_uneven_tenants_have_as_many_users_as_they_should() -> None:
+    sizes = scaling.uneven(1000, 100_000)
+
+    assert len(sizes) == 1000
+    assert sum(sizes) == pytest.approx(100_000, rel=0.01)
+    assert max(sizes) > 10_000
 
 
 def test_a_table_is_aligned_also_in_japanese() -> None:
