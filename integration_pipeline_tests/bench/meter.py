@@ -22,6 +22,8 @@ from integration_pipeline_tests.bench.machine import Machine
 
 _ENTRY = re.compile(r"^@\d+ ([^@]*)@LOG:  (?:statement|execute|duration)", re.MULTILINE)
 
+_SETTLE_SECONDS = 5.0
+
 
 @dataclass(slots=True)
 class Cost:
@@ -68,13 +70,16 @@ def run(
     :param environ: the product's variables, in the place of those that this process has.
     :raises Failed: it exited with an error, unless it may.
     """
+    _settle(machine)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    postmaster = psutil.Process(psutil.Process(machine.session.info.backend_pid).ppid())
+    postmaster = _postmaster(machine)
     log, wal, server, client = machine.log.stat().st_size, _written(machine), _server_cpu(postmaster), _children_cpu()
     began = time.perf_counter()
     done = subprocess.run(command, env={**inherited, **(environ or {})}, capture_output=True, text=True, check=False)
+    wall = time.perf_counter() - began
+    _settle(machine)
     cost = Cost(
-        wall=time.perf_counter() - began,
+        wall=wall,
         client_cpu=_children_cpu() - client,
         server_cpu=_server_cpu(postmaster) - server,
         wal_mb=(_written(machine) - wal) / 1e6,
@@ -86,6 +91,27 @@ def run(
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()
         raise Failed(f"{' '.join(command[1:4])} exited with {done.returncode}: {said[-1] if said else 'no word'}")
     return cost
+
+
+def _postmaster(machine: Machine) -> psutil.Process:
+    return psutil.Process(psutil.Process(machine.session.info.backend_pid).ppid())
+
+
+def _settle(machine: Machine) -> None:
+    """Wait until the postmaster has buried every session but ours: whose CPU it has not counted yet is the next one's."""
+    until = time.monotonic() + _SETTLE_SECONDS
+    while time.monotonic() < until and any(_is_session(each, machine) for each in _postmaster(machine).children()):
+        time.sleep(0.01)
+
+
+def _is_session(process: psutil.Process, machine: Machine) -> bool:
+    try:
+        title = " ".join(process.cmdline())  # none: it is ending
+    except psutil.ZombieProcess:
+        return True
+    except psutil.NoSuchProcess:
+        return False
+    return (not title or "[local]" in title) and process.pid != machine.session.info.backend_pid
 
 
 def _children_cpu() -> float:

@@ -99,10 +99,11 @@ def _product(arguments: argparse.Namespace) -> tuple[float, dict[str, int]]:
 
     The provider's limits are kept, in a time that passes when somebody waits: what is measured is the work.
     """
-    from integration_pipeline import batch
+    from integration_pipeline import batch, registry
     from integration_pipeline.model import Outcome, Status, SyncType
     from integration_pipeline.pipeline import open_pipeline
 
+    registry.providers()  # imports them
     start_cpu = cpu()
     request = batch.Request(sync_types=tuple(map(SyncType, arguments.sync_types)))
     with open_pipeline(os.environ) as pipeline:
