@@ -25,6 +25,7 @@ from integration_pipeline.commands import (
     logs,
     mappings,
     migrate,
+    notices,
     output,
     publish,
     report,
@@ -45,7 +46,7 @@ ORDERLY_SECONDS = 2.5
 
 _COMMANDS = (
     *(sync, report, publish),
-    *(tenants, users, connections, spreadsheets, mappings, holds, history, kpis),
+    *(tenants, users, connections, spreadsheets, mappings, holds, notices, history, kpis),
     *(keys, migrate, demo, dev, sandbox),
 )
 """In the order in which ``--help`` lists them."""

@@ -10,7 +10,7 @@ import json
 import shlex
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from integration_pipeline.errors import Cause, InvalidResponse, PipelineError, ProviderError
 from integration_pipeline.model import Connection, Notice
@@ -84,6 +84,25 @@ def _is_for_good(error: PipelineError) -> bool:
     """Whether publishing again as things are would come to the same."""
     is_refusal = isinstance(error, ProviderError) and not isinstance(error, InvalidResponse) and not error.is_retryable
     return is_refusal or error.cause is not None
+
+
+def rehearsal(at: dt.datetime) -> Told:
+    """A notice that means nothing, to try a receiver with."""
+    return Told(
+        notice_id=uuid4(),
+        tenant_id="test",
+        system_type="TEST",
+        day=at.date(),
+        cause="TEST",
+        message="This is a test: nothing happened.",
+        remedy=None,
+        provider_code=None,
+        commands=(),
+        created_at=at,
+        delivered_at=None,
+        tries=1,
+        last_error=None,
+    )
 
 
 def as_json(told: Told) -> bytes:

@@ -90,13 +90,19 @@ def open_pipeline(environ: Mapping[str, str]) -> Iterator[Pipeline]:
             locks.close()
 
 
+def webhook(configured: Settings) -> Webhook | None:
+    """The receiver of notices that the settings name; None = the log is all there is."""
+    if configured.notice_url is None or configured.notice_secret is None:
+        return None
+    return Webhook(configured.notice_url, configured.notice_secret, clock=time.monotonic, now=utc_now)
+
+
 def _notifier(configured: Settings, database: Database) -> Notifier:
     """Who tells people; where there is a receiver, of what an earlier process could not deliver, too."""
-    if configured.notice_url is None or configured.notice_secret is None:
-        return Notifier(database, now=utc_now)
-    receiver = Webhook(configured.notice_url, configured.notice_secret, clock=time.monotonic, now=utc_now)
+    receiver = webhook(configured)
     notifier = Notifier(database, now=utc_now, receiver=receiver)
-    notifier.wake()
+    if receiver is not None:
+        notifier.wake()
     return notifier
 
 

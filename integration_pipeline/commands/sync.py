@@ -21,7 +21,7 @@ and groups, then notification settings. Each ends on its own: one that fails sto
 when a sync ends; progress is on standard error, and before it what the run is expected to cost.
 
 A tenant's records are only ever deactivated when their listing was read to its end, and never so many at once
-that a fault at the provider is the likelier reason."""
+that a fault at the provider is the likelier reason. What only a person can mend is told at once (see notices --help)."""
 
 
 def register(commands: Commands) -> None:

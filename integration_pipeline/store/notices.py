@@ -89,6 +89,16 @@ def between(cursor: Cursor, begin: dt.datetime, end: dt.datetime) -> list[Told]:
     return [Told(*row) for row in rows]
 
 
+def recent(database: Database, *, limit: int) -> list[Told]:
+    """The newest ones first."""
+    with database.operator() as cursor:
+        rows = cursor.execute(
+            f"SELECT {_COLUMNS} FROM critical_notices ORDER BY created_at DESC, tenant_id, system_type, cause LIMIT %s".encode(),
+            (limit,),
+        )
+        return [Told(*row) for row in rows]
+
+
 def _mark(database: Database, told: Told, assignments: str, values: dict[str, object]) -> None:
     key = {"tenant_id": told.tenant_id, "day": told.day, "system_type": told.system_type, "cause": told.cause}
     with database.operator() as cursor:

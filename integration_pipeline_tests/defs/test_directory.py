@@ -8,6 +8,7 @@ from integration_pipeline.model import SyncType
 from integration_pipeline.store import connections
 from integration_pipeline_tests import builders
 from integration_pipeline_tests.defs.conftest import Stage, failure, named
+from integration_pipeline_tests.receivers import receiver
 
 ASSETS = ("external_users", "external_teams", "notification_settings", "user_mappings")
 
@@ -231,3 +232,13 @@ def test_runs_hold_no_secret(stage: Stage) -> None:
     assert not [secret for secret in secrets if secret in told]
     assert builders.KEYS.partition(":")[2] not in told
     assert stage.night.pipeline.database.url not in told
+
+
+def test_what_only_a_person_can_mend_is_told_at_once_from_here_too(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with receiver() as there:
+        for name, value in there.environment.items():
+            monkeypatch.setenv(name, value)
+        stage.materialize()
+    assert there.causes == [("beta", "SLACK", "RECONNECT")]
