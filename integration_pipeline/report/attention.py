@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from integration_pipeline.model import Status
 from integration_pipeline.notices import Told
-from integration_pipeline.report.integration import NOT_RUN, RUNNING, TOKYO, Coverage, Report
+from integration_pipeline.report.integration import NOT_RUN, RUNNING, TOKYO, Report
 from integration_pipeline.report.words import JA, Words
 
 WARNING = "warning"
@@ -12,8 +12,10 @@ AMBIGUOUS = "ambiguous"
 
 SHEETS = "GOOGLE_SHEETS"
 """Where the figures go, beside the systems."""
-PUBLISHING, MATCHING = "PUBLISHING", "MATCHING"
-"""What is done beside the syncs of the sync types."""
+PUBLISHING = "PUBLISHING"
+"""What going there is called, beside the sync types."""
+
+_SHOW_AMBIGUOUS = "integration-pipeline mappings list --tenant-id … --status ERROR"
 
 
 class Attention(NamedTuple):
@@ -27,6 +29,8 @@ class Attention(NamedTuple):
     message: str | None
     remedy: str | None
     sync_types: tuple[str, ...]
+    accounts: int = 0
+    """How many, where it is who is who."""
 
 
 class Explained(NamedTuple):
@@ -53,33 +57,40 @@ def attention(report: Report) -> list[Attention]:
             found[trouble] = [PUBLISHING]
     for row in report.coverage:
         if row.ambiguous:
-            found[row.tenant_id, row.system, AMBIGUOUS, None, f"{row.ambiguous:,}", _commands(row)] = [MATCHING]
+            found[row.tenant_id, row.system, AMBIGUOUS, None, None, None] = []
     for sync in report.syncs:
         for warning in sync.warnings or ():
             found.setdefault((sync.tenant_id, sync.system, WARNING, None, warning, None), []).append(sync.sync_type)
-    return [Attention(*trouble, tuple(types)) for trouble, types in found.items()]
+    accounts = {(row.tenant_id, row.system, AMBIGUOUS): row.ambiguous for row in report.coverage}
+    return [Attention(*trouble, tuple(types), accounts.get(trouble[:3], 0)) for trouble, types in found.items()]
+
+
+def shared(report: Report) -> dict[Attention, list[Attention]]:
+    """The same, each trouble that several tenants have said once: it by itself, and whom it concerns."""
+    found: dict[Attention, list[Attention]] = {}
+    for item in attention(report):
+        found.setdefault(item._replace(tenant_id="", sync_types=(), accounts=0), []).append(item)
+    return found
+
+
+def place(words: Words, item: Attention, tenant: str) -> str:
+    """Whom it concerns, and what of theirs."""
+    parts = [words(sync_type) for sync_type in item.sync_types]
+    if item.accounts:
+        parts.append(words.count("count.accounts", item.accounts))
+    return words("attention.where", tenant=tenant, types=words.list(parts))
 
 
 def explained(words: Words, item: Attention) -> Explained:
     """What it means and what to do, in general where nothing exact is known in the language."""
     key = item.error_type if item.error_type and item.state not in {NOT_RUN, WARNING} else item.state
     if item.state == AMBIGUOUS:
-        number = int((item.message or "0").replace(",", ""))
-        return Explained(words.count(f"kind.{key}", number), words(f"todo.{key}"), tuple(filter(None, [item.remedy])))
+        return Explained(words(f"kind.{key}"), words(f"todo.{key}"), (_SHOW_AMBIGUOUS,))
     meaning = words.get(f"kind.{key}") or words("kind.UNKNOWN_ERROR")
     # What a sync stored of its trouble is English: elsewhere it is what the general advice is made exact with.
     is_read = words.language != JA and item.remedy is not None
     exact = [item.message, None if is_read else item.remedy]
     return Explained(meaning, item.remedy if is_read else words.get(f"todo.{key}"), tuple(filter(None, exact)))
-
-
-def _commands(row: Coverage) -> str:
-    """Where they are seen, and how a link is made by hand."""
-    of = f"--tenant-id {row.tenant_id} --system-type {row.system}"
-    return (
-        f"integration-pipeline mappings list {of} --status ERROR; "
-        f"integration-pipeline mappings link {of} --external-user-id … --internal-user-id …"
-    )
 
 
 def told_of(words: Words, told: Told) -> str:

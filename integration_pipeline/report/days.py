@@ -40,6 +40,10 @@ class Moved(NamedTuple):
     api_calls: int = 0
     api_calls_minimum: int = 0
     seconds: float = 0.0
+    estimated: int = 0
+    """How many of the runs could be estimated before they began."""
+    api_calls_estimate: int = 0
+    seconds_estimate: float = 0.0
 
     @property
     def records(self) -> int:

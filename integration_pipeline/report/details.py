@@ -6,7 +6,16 @@ from itertools import compress
 from integration_pipeline import registry
 from integration_pipeline.model import Status, SyncType, System
 from integration_pipeline.notices import Told
-from integration_pipeline.report.attention import AMBIGUOUS, SHEETS, WARNING, Attention, attention, explained, told_of
+from integration_pipeline.report.attention import (
+    AMBIGUOUS,
+    SHEETS,
+    WARNING,
+    Attention,
+    explained,
+    place,
+    shared,
+    told_of,
+)
 from integration_pipeline.report.changes import Change, changed, has_day_before
 from integration_pipeline.report.days import Connected, Moved, Overview, total
 from integration_pipeline.report.integration import NOT_RUN, RUNNING, TOKYO
@@ -53,12 +62,10 @@ def signs(words: Words) -> Markup:
 
 def troubles(words: Words, overview: Overview) -> Markup:
     """What needs attention: a trouble that several tenants share is said once."""
-    shared: dict[Attention, list[Attention]] = {}
-    for item in attention(overview.report):
-        shared.setdefault(item._replace(tenant_id="", sync_types=()), []).append(item)
-    if not shared:
+    found = shared(overview.report)
+    if not found:
         return tag("p", words("attention.none"))
-    return tag("div", [_trouble(words, overview, kind, items) for kind, items in shared.items()], class_="troubles")
+    return tag("div", [_trouble(words, overview, kind, items) for kind, items in found.items()], class_="troubles")
 
 
 def quarantine(words: Words, overview: Overview) -> Markup | None:
@@ -106,10 +113,7 @@ def details(words: Words, overview: Overview) -> Markup:
 
 def _trouble(words: Words, overview: Overview, kind: Attention, items: Sequence[Attention]) -> Markup:
     meaning, todo, exact = explained(words, kind)
-    where = [
-        words("attention.where", tenant=overview.names.get(item.tenant_id, item.tenant_id), types=_types(words, item))
-        for item in items
-    ]
+    where = [place(words, item, overview.names.get(item.tenant_id, item.tenant_id)) for item in items]
     lines = [
         tag("h3", badge(words, kind.state), " ", title(kind.system), tag("span", words.list(where), class_="where")),
         tag("p", meaning, " ", tag("code", kind.error_type) if kind.error_type else ""),
@@ -144,10 +148,6 @@ def _notice(words: Words, overview: Overview, notice: Told) -> Content:
 
 def _class(state: str) -> str:
     return state.lower().replace(" ", "-")
-
-
-def _types(words: Words, item: Attention) -> str:
-    return words.list(words(sync_type) for sync_type in item.sync_types)
 
 
 def _changes(words: Words, change: Change) -> list[Content]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from integration_pipeline.model import Status
-from integration_pipeline.report.attention import attention
+from integration_pipeline.report.attention import shared
 from integration_pipeline.report.changes import points
 from integration_pipeline.report.charts import plots
 from integration_pipeline.report.days import Overview, pooled, total
@@ -67,7 +67,7 @@ def _verdict(words: Words, overview: Overview) -> Markup:
     states = Counter(sync.state for sync in overview.report.syncs)
     if not states:
         return tag("p", words("verdict.none"), class_="verdict")
-    syncs, items = states.total(), len(attention(overview.report))
+    syncs, items = states.total(), len(shared(overview.report))
     named = words.list(words.count(f"count.{state}", states[state]) for state in _STATES if states[state])
     is_well = states[Status.SUCCESS] == syncs
     first = words.count("verdict.well", syncs) if is_well else words.count("verdict.mixed", syncs, states=named)
@@ -88,12 +88,16 @@ def _tiles(words: Words, overview: Overview) -> Markup:
     calls = [words.count("tile.calls.of", len(overview.connections))]
     if moved.api_calls_minimum:
         calls.insert(0, words("least", number=f"{moved.api_calls_minimum:,}"))
+    time = [words.count("tile.time.of", moved.runs)]
+    if moved.runs == moved.estimated:
+        calls.insert(-1, words("expected", what=f"{moved.api_calls_estimate:,}"))
+        time.insert(0, words("expected", what=words.span(moved.seconds_estimate)))
     tiles: list[tuple[str, str, Content]] = [
         ("syncs", f"{successes:,}", words("tile.syncs.of", all=f"{len(syncs):,}")),
         ("coverage", words.percent(mapped / active) if active else "–", [of, " ", tag("b", by)]),
         ("records", f"{moved.records:,}", words("tile.records.of", **records)),
         ("calls", f"{moved.api_calls:,}", words.list(calls)),
-        ("time", words.span(moved.seconds), words.count("tile.time.of", moved.runs)),
+        ("time", words.span(moved.seconds), words.list(time)),
     ]
     drawn = [
         tag("div", tag("dt", words(f"tile.{key}")), tag("dd", number), tag("dd", below, class_="note"))

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from integration_pipeline.model import Status, SyncType
 from integration_pipeline.notices import Told
 from integration_pipeline.report import markdown
-from integration_pipeline.report.attention import Attention, attention, explained, told_of
+from integration_pipeline.report.attention import Attention, explained, place, shared, told_of
 from integration_pipeline.report.changes import Change, changed, has_day_before
-from integration_pipeline.report.days import Overview
+from integration_pipeline.report.days import Moved, Overview, total
 from integration_pipeline.report.integration import NOT_RUN, RUNNING, TOKYO, Sync
 from integration_pipeline.report.markdown import escaped
 from integration_pipeline.report.words import EN, Words
@@ -108,6 +108,19 @@ def _headline(words: Words, overview: Overview) -> Iterator[str]:
         connections=words.count("count.connections", len({(sync.tenant_id, sync.system) for sync in syncs})),
         states=words.list(words.count(f"count.{state}", states[state]) for state in _STATES if states[state]),
     )
+    if overview.connections:
+        yield from _cost(words, total(connected.all_moved for connected in overview.connections))
+
+
+def _cost(words: Words, moved: Moved) -> Iterator[str]:
+    """What the day's syncs cost, and what they were expected to."""
+    made = {"calls": f"{moved.api_calls:,}", "least": f"{moved.api_calls_minimum:,}"}
+    yield words("cost", **made, span=words.span(moved.seconds))
+    if moved.estimated:
+        expected = words.span(moved.seconds_estimate)
+        yield words("cost.expected", calls=f"{moved.api_calls_estimate:,}", span=expected)
+    if moved.estimated < moved.runs:
+        yield words.count("cost.unknown", moved.runs - moved.estimated)
 
 
 def _sections(words: Words, overview: Overview) -> Iterator[Section]:
@@ -127,7 +140,7 @@ def _sections(words: Words, overview: Overview) -> Iterator[Section]:
         yield Section(words("notices"), items=[_notice(words, told) for told in report.notices])
     if overview.connections:
         yield _changes(words, overview)
-    items = [_item(words, item) for item in attention(report)]
+    items = [_item(words, trouble, of) for trouble, of in shared(report).items()]
     yield Section(words("attention"), items=items, notes=[] if items else [words("attention.none")])
 
 
@@ -206,11 +219,10 @@ def _told(words: Words, change: Change) -> Iterator[str]:
         yield f"{words('changes.coverage')} {change.coverage} {change.points}"
 
 
-def _item(words: Words, item: Attention) -> Item:
-    meaning, todo, exact = explained(words, item)
-    types = words.list(words(sync_type) for sync_type in item.sync_types)
-    where = words("attention.where", tenant=f"{item.tenant_id} {item.system}", types=types)
+def _item(words: Words, trouble: Attention, of: Sequence[Attention]) -> Item:
+    meaning, todo, exact = explained(words, trouble)
+    where = f"{trouble.system} {words.list(place(words, item, item.tenant_id) for item in of)}"
     below = [words("attention.line", name=words("attention.todo"), text=todo)] if todo else []
     below += [words("attention.line", name=words("attention.detail"), text=" ".join(exact))] if exact else []
-    state = words.list(filter(None, [words(item.state), item.error_type]))
+    state = words.list(filter(None, [words(trouble.state), trouble.error_type]))
     return Item(where, words("attention.line", name=state, text=meaning), below)

@@ -18,6 +18,7 @@ MIDNIGHT = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)
 TICK = dt.timedelta(microseconds=1)
 A_DAY = dt.timedelta(days=1)
 TOMORROW = SIX + A_DAY
+COST: dict[str, Any] = {"api_calls_minimum": 2, "api_calls_estimate": 3, "seconds_estimate": 1.5}
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_systems_are_told_apart(stored: Database, keyring: Keyring) -> None:
 
 def test_what_syncs_moved_is_summed_by_type(stored: Database) -> None:
     second = dt.timedelta(seconds=1)
-    add_row(stored, "USERS", SIX, completed_at=SIX + second, records_created=2, api_calls=3, api_calls_minimum=2)
+    add_row(stored, "USERS", SIX, completed_at=SIX + second, records_created=2, api_calls=3, **COST)
     add_row(stored, "USERS", SIX + 9 * second, completed_at=SIX + 11 * second, records_deleted=1, api_calls=3)
     add_row(stored, "TEAMS", SIX, completed_at=None, status="FAILED", error_type="INTERRUPTED", records_created=0)
     # Closed by the next process, hours later.
@@ -96,11 +97,11 @@ def test_what_syncs_moved_is_summed_by_type(stored: Database) -> None:
     add_row(stored, "NOTIFICATIONS", SIX, completed_at=SIX + dt.timedelta(hours=9), **killed)
     (connected,) = read(stored).connections
     assert connected.moved == {
-        "USERS": Moved(runs=2, created=5, deleted=1, api_calls=6, api_calls_minimum=2, seconds=3.0),
+        "USERS": Moved(runs=2, created=5, deleted=1, api_calls=6, seconds=3.0, estimated=1, **COST),
         "TEAMS": Moved(runs=1),
         "NOTIFICATIONS": Moved(runs=1),
     }
-    assert connected.all_moved == Moved(runs=4, created=5, deleted=1, api_calls=6, api_calls_minimum=2, seconds=3.0)
+    assert connected.all_moved == Moved(runs=4, created=5, deleted=1, api_calls=6, seconds=3.0, estimated=1, **COST)
     assert total([]) == Moved()
 
 

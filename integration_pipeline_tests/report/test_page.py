@@ -18,7 +18,18 @@ from integration_pipeline_tests.pages import parsed, words_of
 from integration_pipeline_tests.report.test_integration import DAY, FAILED, HOLD, SIX, TOLD, sync
 
 COVERAGE = Coverage("sakura", "SLACK", 200, 150, 30, 15, 5)
-MOVED = Moved(runs=2, created=1200, updated=3, deleted=1, api_calls=4000, api_calls_minimum=3990, seconds=200.0)
+MOVED = Moved(
+    runs=2,
+    created=1200,
+    updated=3,
+    deleted=1,
+    api_calls=4000,
+    api_calls_minimum=3990,
+    seconds=200.0,
+    estimated=2,
+    api_calls_estimate=3995,
+    seconds_estimate=190,
+)
 
 
 def connected(*syncs: Sync, **changes: Any) -> Connected:
@@ -140,7 +151,7 @@ def test_figures_are_the_days_and_are_written_with_separators() -> None:
     tiles = words_of(next(root.iter("dl")))
     assert "Mapping coverage 75.0% 150 of 200 accounts ▲ 5.0 points" in tiles
     assert "Records changed 1,204 1,200 created, 3 updated, 1 deleted" in tiles
-    assert "API calls 4,000 3,990 at least, over 1 connection" in tiles
+    assert "API calls 4,000 3,990 at least, 3,995 expected, over 1 connection" in tiles
 
 
 def test_what_is_unknown_is_a_dash_and_no_zero() -> None:

@@ -82,12 +82,12 @@ def test_one_trouble_of_all_types_is_said_once_with_what_to_do() -> None:
     assert len(attention(troubled.report)) == 1
     meaning = "The provider does not let us in: credentials or a permission are missing."
     assert section(as_text(troubled), "What needs attention") == [
-        f"- sakura SLACK (Users, Teams): Failed, AUTH_ERROR: {meaning}",
+        f"- SLACK sakura (Users, Teams): Failed, AUTH_ERROR: {meaning}",
         "  What to do: Install it again.",
         "  Details: token_revoked",
     ]
     assert as_markdown(troubled)[-3:] == [
-        f"- **sakura SLACK (Users, Teams)**: Failed, AUTH\\_ERROR: {meaning}",
+        f"- **SLACK sakura (Users, Teams)**: Failed, AUTH\\_ERROR: {meaning}",
         "  - What to do: Install it again.",
         "  - Details: token\\_revoked",
     ]
@@ -103,30 +103,34 @@ def test_failures_come_first_and_a_sync_that_did_not_run_is_missed() -> None:
         sync(system="LINE_WORKS", is_running=True, **FAILED),
     ]
     found = attention(Report(DAY, syncs, [Coverage("sakura", "SLACK", 9, 1, 1, 1200, 1)]))
-    assert [(item.state, item.message) for item in found] == [
-        ("FAILED", "token_revoked"),
-        ("PARTIAL", "channels"),
-        ("not run", None),
-        ("ambiguous", "1,200"),
-        ("warning", "no e-mail scope"),
+    assert [(item.state, item.message, item.accounts) for item in found] == [
+        ("FAILED", "token_revoked", 0),
+        ("PARTIAL", "channels", 0),
+        ("not run", None, 0),
+        ("ambiguous", None, 1200),
+        ("warning", "no e-mail scope", 0),
     ]
 
 
 @pytest.mark.parametrize(
-    ("lang", "said", "todo"),
+    ("lang", "said"),
     [
-        ("en", "Ambiguous: 1,200 accounts may belong to more than one internal user", "What to do: See the reason"),
-        ("ja", "複数該当：1,200 アカウントに、対応する社内ユーザーの候補が複数", "対応方法：一覧で理由を確認し"),
+        ("en", "- SLACK sakura (1,200 accounts), minato (1 account): Ambiguous: Some accounts may belong to more"),
+        ("ja", "- SLACK sakura（1,200 アカウント）、minato（1 アカウント）: 複数該当：対応する社内ユーザーを"),
     ],
 )
-def test_accounts_that_may_be_several_peoples_need_a_person(lang: str, said: str, todo: str) -> None:
-    accounts = [Coverage("sakura", "SLACK", 2000, 700, 0, 1200, 100), Coverage("sakura", "TEAMS", 3, 3, 0, 0, 0)]
-    (item,) = attention(Report(DAY, [sync()], accounts))
-    assert (item.tenant_id, item.system) == ("sakura", "SLACK")
-    text = "\n".join(as_text(of([sync()], accounts), lang=lang))
-    assert said in text
-    assert todo in text
-    assert "integration-pipeline mappings list --tenant-id sakura --system-type SLACK --status ERROR" in text
+def test_accounts_that_may_be_several_peoples_need_a_person_and_are_said_once_for_all_tenants(
+    lang: str, said: str
+) -> None:
+    accounts = [
+        Coverage("sakura", "SLACK", 2000, 700, 0, 1200, 100),
+        Coverage("minato", "SLACK", 3, 2, 0, 1, 0),
+        Coverage("sakura", "TEAMS", 3, 3, 0, 0, 0),
+    ]
+    assert len(attention(Report(DAY, [sync()], accounts))) == 2
+    lines = as_text(of([sync()], accounts), lang=lang)
+    (place,) = [number for number, line in enumerate(lines) if line.startswith(said)]
+    assert "mappings list --tenant-id … --status ERROR" in lines[place + 2]
 
 
 def test_what_comes_after_a_sync_that_runs_is_not_missed() -> None:
@@ -169,6 +173,18 @@ def test_a_quiet_day_needs_nobody() -> None:
 def test_a_day_before_without_syncs_is_not_compared_with() -> None:
     missed = {"USERS": sync(status=None)}
     assert "there are no results to compare with" in "\n".join(as_text(overview(connected(sync(), before=missed))))
+
+
+def test_what_the_day_cost_stands_beside_what_was_expected_of_it() -> None:
+    moved = Moved(5, api_calls=40, api_calls_minimum=38, seconds=90.0, estimated=5)._replace(api_calls_estimate=39)
+    lines = as_text(overview(connected(sync(), moved={"USERS": moved._replace(seconds_estimate=75.0)})))
+    assert [line.replace("\u00a0", " ") for line in lines[2:4]] == [
+        "40 API calls, 38 at least; 1 min 30 s spent syncing",
+        "Expected beforehand: 39 API calls, 1 min 15 s",
+    ]
+    first = as_text(overview(connected(sync(), moved={"USERS": moved._replace(estimated=3)})))
+    assert first[4] == "Not expected, as on first nights: 2 syncs"
+    assert not any("xpected" in line for line in as_text(overview(connected(sync(status=None)))))
 
 
 def test_all_of_it_is_in_either_language() -> None:

@@ -14,7 +14,10 @@ SELECT
     -- What a killed process left open is closed by the next one, hours later.
     coalesce(sum(extract(EPOCH FROM h.completed_at - h.started_at)) FILTER (
         WHERE h.error_type IS DISTINCT FROM 'INTERRUPTED'
-    ), 0)::double precision AS seconds
+    ), 0)::double precision AS seconds,
+    count(h.api_calls_estimate) AS estimated,
+    coalesce(sum(h.api_calls_estimate), 0)::bigint AS api_calls_estimate,
+    coalesce(sum(h.seconds_estimate), 0)::double precision AS seconds_estimate
 FROM external_system_sync_history AS h
 WHERE
     h.started_at >= %(day)s::date::timestamp AT TIME ZONE 'Asia/Tokyo'
