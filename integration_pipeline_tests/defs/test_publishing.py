@@ -111,7 +111,7 @@ def test_a_day_carries_its_report_its_kpis_and_how_it_was_published(stage: Stage
     history, daily, sheets = (stage.materialized(asset)[today().isoformat()].metadata for asset in ASSETS)
 
     assert str(history["report"].value).startswith(f"# Integration report for {today()}")
-    assert "Install the app in the workspace again" in str(history["report"].value)
+    assert "import the connection with the new tokens" in str(history["report"].value)
     assert (history["success"].value, history["failed"].value, history["not_run"].value) == (9, 3, 0)
     table = daily["kpis"]
     assert isinstance(table, dg.TableMetadataValue)
