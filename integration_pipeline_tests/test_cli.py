@@ -29,6 +29,7 @@ HEAVY = (
     "cryptography",
     "gspread",
 )
+UNUSED = ("dagster", "sqlalchemy", "pandas", "alembic", "gspread", "google", "rich", "click", "pygments", "jwt")
 PROGRAM = [sys.executable, "-m", "integration_pipeline"]
 ENDS_SECONDS = 6
 """Twice the three seconds that are promised: this machine may be busy."""
@@ -70,6 +71,19 @@ for argv in {[[], *commands(cli.parser())]}:
     assert cli.run([*argv, "--help"], {{}}) == 0, argv
 assert cli.run(["sync", "--batch-size", "0"], {{}}) == 2
 print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
+"""
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stderr.splitlines()[-1] == "[]"
+
+
+def test_a_sync_imports_nothing_that_it_does_not_use() -> None:
+    script = f"""
+import sys
+from integration_pipeline import batch, registry
+from integration_pipeline.commands import sync
+for provider in registry.providers():
+    provider.problems({{}})
+print([name for name in {UNUSED} if name in sys.modules], file=sys.stderr)
 """
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stderr.splitlines()[-1] == "[]"

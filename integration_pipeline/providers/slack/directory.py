@@ -151,7 +151,8 @@ def _user_pages(session: Session, home: Home) -> Iterator[Page]:
     def person(row: UserRow) -> User | None:
         record = user(row, home)
         if record is not None:
-            emails.add(_has_email(row))
+            if True not in emails:
+                emails.add(_has_email(row))
         elif (setting := bot(row, home)) is not None:
             bots.append(setting)
         return record

@@ -98,6 +98,10 @@ class BotInfo(TypedDict):
     user_id: NotRequired[str | None]
 
 
+_NO_PROFILE = Profile()
+_THERE, _DELETED = (State.ACTIVE, None), (State.GONE, "deleted")
+
+
 class Home(NamedTuple):
     """Where our app is installed, and as whom: what auth.test says."""
 
@@ -122,23 +126,24 @@ def user(row: UserRow, home: Home) -> User | None:
     """A person's account; None for bots."""
     if is_bot(row):
         return None
-    profile = row.get("profile") or Profile()
+    profile = row.get("profile") or _NO_PROFILE
     email = profile.get("email") or None
-    is_deleted, is_foreign = bool(row.get("deleted")), _is_foreign(row, home)
-    name = _name(profile.get("display_name"), profile.get("real_name"), row.get("real_name"), row.get("name"))
+    is_foreign = row.get("team_id") != home.team_id and _is_foreign(row, home)
+    state, reason = _DELETED if row.get("deleted") else _THERE
+    # By position: there are a million of them, and naming the fields costs as much as reading them.
     return User(
-        key=row["id"],
-        kind="USER",
-        state=State.GONE if is_deleted else State.ACTIVE,
-        reason="deleted" if is_deleted else None,
-        external_username=name,
-        external_email=email,
-        flags=_flags(row, is_foreign=is_foreign),
-        external_key=None,
-        employee_number=None,
+        row["id"],
+        "USER",
+        state,
+        reason,
+        _name(profile.get("display_name"), profile.get("real_name"), row.get("real_name"), row.get("name")),
+        email,
+        _flags(row, is_foreign=is_foreign),
+        None,
+        None,
         # Another company's administrator decides what its accounts' addresses are.
-        match_email=email if row.get("is_email_confirmed") is True and not is_foreign else None,
-        match_email_2=None,
+        email if row.get("is_email_confirmed") is True and not is_foreign else None,
+        None,
     )
 
 
