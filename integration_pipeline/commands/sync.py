@@ -43,7 +43,11 @@ def register(commands: Commands) -> None:
     add_system(parser)
     add_sync_type(parser)
     parser.add_argument("--dry-run", action="store_true", help="read for real, write nothing, print what would change")
-    parser.add_argument("--force-refresh", action="store_true", help="get fresh tokens even where the old ones live")
+    parser.add_argument(
+        "--force-refresh",
+        action="store_true",
+        help="get fresh tokens even where the old ones live, and read every listing whole",
+    )
     parser.add_argument(
         "--batch-size",
         type=whole_number(least=1),

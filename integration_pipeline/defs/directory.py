@@ -38,7 +38,10 @@ class SyncConfig(dg.Config):
     dry_run: bool = Field(
         default=False, description="Read everything, write nothing: logs an observation of what would change."
     )
-    force_refresh: bool = Field(default=False, description="Renew access tokens although the stored ones are good.")
+    force_refresh: bool = Field(
+        default=False,
+        description="Renew access tokens although the stored ones are good, and read every listing whole.",
+    )
     batch_size: int | None = Field(
         default=None, gt=0, description="Changed records buffered at a time; unset: as each connection says."
     )

@@ -79,6 +79,8 @@ class Change(NamedTuple):
     kind: str
     removed: str | None
     """``changed`` (can come back) or ``deleted`` (gone for good), in Graph's words; None where the row is there."""
+    before: Any = None
+    """The row as it was, where it was there before."""
 
 
 class Table(Generic[Row]):
@@ -145,7 +147,7 @@ class Table(Generic[Row]):
         :param reason: ``changed`` where it may come back, ``deleted`` where not.
         """
         row = self._rows.pop(key)
-        self._moved(row, reason)
+        self._moved(row, reason, row)
         return row
 
     def restore(self, row: Row) -> None:
@@ -153,18 +155,19 @@ class Table(Generic[Row]):
         self._put(row)
 
     def _put(self, row: Row) -> None:
+        before = self._rows.get(row.id)
         self._rows[row.id] = row
-        self._moved(row, None)
+        self._moved(row, None, before)
 
     def forget(self) -> None:
         """Lose the memory of changes, as a provider does after a while: whoever asks for them starts anew."""
         self.changes.clear()
         self.era += 1
 
-    def _moved(self, row: Row, removed: str | None) -> None:
+    def _moved(self, row: Row, removed: str | None, before: Row | None) -> None:
         self.version += 1
         self._derived = {}
-        self.changes.append(Change(self.version, row.id, row.kind, removed))
+        self.changes.append(Change(self.version, row.id, row.kind, removed, before))
 
 
 class Tables(NamedTuple):

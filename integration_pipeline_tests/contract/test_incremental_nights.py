@@ -518,3 +518,83 @@ def test_after_any_nights_everything_is_stored_as_a_whole_listing_would_have_it(
                 assert outcome.counts == Counts(unchanged=outcome.counts.unchanged)
                 assert sync_type is not USERS or outcome.counts == quiet(night)
         assert told >= 3
+
+
+def groups(night: Nights) -> tuple[int, int]:
+    """How often groups were listed, and how often changes of groups were asked for."""
+    return calls(night, "GET /groups"), calls(night, "GET /groups/delta")
+
+
+def team_keys(night: Nights, kind: str = "TEAM") -> set[str]:
+    return {
+        row[0] for row in night.rows(f"SELECT external_team_id FROM external_teams WHERE is_active AND kind = '{kind}'")
+    }
+
+
+def test_a_quiet_night_lists_no_groups_and_counts_teams_and_apps_as_ever(night: Nights, calendar: Calendar) -> None:
+    first = night.run()
+    calendar.pass_days(1)
+    night.sandbox.requests.clear()
+    second = night.run()
+    assert groups(night) == (0, 1)
+    for key, outcome in second.items():
+        assert outcome.counts == Counts(unchanged=first[key].counts.created)
+
+
+def test_a_team_that_comes_goes_and_returns_takes_its_channels_and_apps_along(night: Nights) -> None:
+    night.run()
+    here = teams(night).rows("TEAM")
+    leaving = next(team for team in here if not team.is_archived)
+    before, channels = team_keys(night), team_keys(night, "CHANNEL")
+    table = teams(night)
+    removed = table.remove(leaving.id, "changed")
+    came = table.add(kind="TEAM")
+    renamed = next(team for team in here if team.id != leaving.id)
+    table.change(renamed.id, name="改名")
+    night.sandbox.requests.clear()
+    assert {outcome.status for outcome in night.run().values()} == {Status.SUCCESS}
+    assert groups(night) == (0, 1)
+    assert team_keys(night) == before - {leaving.id} | {came.id}
+    assert team_keys(night, "CHANNEL") < channels
+    assert night.rows(
+        f"SELECT count(*) FROM notification_settings WHERE is_active AND external_team_id = '{leaving.id}'"
+    ) == [(0,)]
+    assert night.rows(f"SELECT name FROM external_teams WHERE external_team_id = '{renamed.id}'") == [("改名",)]
+    table.restore(removed)
+    night.run()
+    assert (team_keys(night), team_keys(night, "CHANNEL")) == (before | {came.id}, channels)
+
+
+def test_apps_alone_ask_for_the_teams_themselves(night: Nights) -> None:
+    night.run()
+    alone = sync(night, NOTIFICATIONS)
+    assert groups(night) == (1, 0)
+    assert alone.counts == Counts(unchanged=alone.counts.unchanged)
+
+
+def test_apps_ask_for_the_teams_themselves_when_those_could_not_be_read(night: Nights) -> None:
+    night.run()
+    night.sandbox.faults.add("status", status=503, system=TEAMS, route="GET /groups/delta", times=3)
+    outcomes = night.run()
+    assert outcomes[TENANT, TEAMS, TEAM_TYPE].status is Status.FAILED
+    apps = outcomes[TENANT, TEAMS, NOTIFICATIONS]
+    assert (apps.status, apps.counts) == (Status.SUCCESS, Counts(unchanged=apps.counts.unchanged))
+    assert [row[:2] for row in bookmarks(night)] == [("TEAMS", "teams"), ("USERS", "users")]
+
+
+def test_most_teams_told_gone_are_held_and_listed_next_night(environ: Mapping[str, str]) -> None:
+    with nights(environ, build(users=0, teams=20, systems=[TEAMS], oddities=False)) as night:
+        night.run()
+        for team in teams(night).rows("TEAM")[:12]:
+            teams(night).remove(team.id)
+        outcome = sync(night, TEAM_TYPE)
+        assert (outcome.error_type, len(team_keys(night)), groups(night)) == ("HELD", 20, (0, 1))
+        sync(night, TEAM_TYPE)
+        assert groups(night) == (1, 1)
+
+
+def test_a_team_whose_channels_cannot_be_read_leaves_no_bookmark(night: Nights) -> None:
+    night.run()
+    night.sandbox.faults.add("status", status=403, system=TEAMS, route="GET /teams/{team}/channels")
+    assert sync(night, TEAM_TYPE).status is Status.PARTIAL
+    assert [row[0] for row in bookmarks(night)] == ["USERS"]

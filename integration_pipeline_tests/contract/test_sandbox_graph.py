@@ -320,6 +320,15 @@ def test_delta_repeats_what_changed_and_marks_what_went(sandbox: Sandbox) -> Non
     assert again["value"] == []
 
 
+def test_delta_leaves_out_what_was_never_set_and_says_null_of_what_is_no_more(sandbox: Sandbox) -> None:
+    users = sandbox.world.workspace(TENANT, "TEAMS").users
+    link = get(sandbox, "users/delta?$deltatoken=latest&$select=id,mail,jobTitle").json()["@odata.deltaLink"]
+    changed = next(user for user in users if user.email)
+    users.change(changed.id, email=None)
+
+    assert get(sandbox, link).json()["value"] == [{"id": changed.id, "mail": None}]
+
+
 def test_the_sdk_walks_a_first_delta_round_and_the_next() -> None:
     with Sandbox(graph(users=450)) as sandbox:
         users = sandbox.world.workspace(TENANT, "TEAMS").users

@@ -130,7 +130,10 @@ def _changed(table: Table[Account] | Table[Team], walk: _Walk, kinds: tuple[str,
 
 
 def delta(call: Call, table: Table[Any], kinds: tuple[str, ...], write: Callable[[Any], dict[str, Any]]) -> Reply:
-    """Changes since a token, then a link to ask for the next ones by. Properties that were never set are left out."""
+    """Changes since a token, then a link to ask for the next ones by.
+
+    Properties that were never set are left out; those that were, and are no more, are null.
+    """
     if any(call.asks(name) for name in ("$top", "$orderby", "$expand")):
         return bad_request("Query option is not supported with delta.")
     walk = _walk(call, table)
@@ -143,13 +146,18 @@ def delta(call: Call, table: Table[Any], kinds: tuple[str, ...], write: Callable
     page = cut(len(rows), walk.position, _DELTA_PAGE, call.at.plan)
     if page is None:
         return bad_request("The skip token is not valid.")
+    earlier: dict[str, set[str]] = {key: set() for key, _ in rows[page.start : page.stop]}
+    for change in table.changes:
+        if change.before is not None and change.id in earlier:
+            earlier[change.id] |= {name for name, found in write(change.before).items() if found is not None}
     value: list[dict[str, Any]] = []
     for key, removed in rows[page.start : page.stop]:
         row = table.get(key)
         if removed or row is None:
             value.append({"id": key, "@removed": {"reason": removed or "deleted"}})
         else:
-            value.append({name: found for name, found in write(row).items() if found is not None})
+            written = write(row).items()
+            value.append({name: found for name, found in written if found is not None or name in earlier[key]})
     following = page.next_position
     place = ".".join(str(part) for part in walk[:-1]) + f".{following or 0}"
     link = _link(call, place, "$skiptoken" if following else "$deltatoken")
