@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev sandbox test test-fast check bench bench-quick format lock audit licences screenshots clean
+.PHONY: help install demo dev sandbox test test-fast chaos check bench bench-quick format lock audit licences screenshots clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test: $(VENV)/installed-dev ## Run every test
 
 test-fast: $(VENV)/installed-dev ## Run every test but Dagster's
 	@$(BIN)/python -m pytest -q -n auto --ignore=integration_pipeline_tests/defs
+
+chaos: $(VENV)/installed-dev ## Let everything go wrong, at every moment (SEED=1, ONLY="text in a case's name")
+	@$(BIN)/python -m integration_pipeline_tests.chaos --seed $(or $(SEED),1) --only "$(ONLY)"
 
 check: $(VENV)/installed-dev ## Lint, types, layers, SQL
 	@$(BIN)/ruff check .

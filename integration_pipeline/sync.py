@@ -106,7 +106,7 @@ class Attempt:
             system=self.session.connection.system,
             sync_type=self.sync_type,
             started_at=self.started_at,
-            completed_at=self.run.now(),
+            completed_at=max(self.run.now(), self.started_at),  # a clock may be set back meanwhile
             status=status,
             counts=counts,
             error_type=kind.value if kind else None,

@@ -77,11 +77,15 @@ class Nights:
 
 
 @contextmanager
-def nights(environ: Mapping[str, str], world: World) -> Iterator[Nights]:
-    """Everything a batch needs, with the world imported."""
+def nights(environ: Mapping[str, str], world: World, *, is_known: bool = False) -> Iterator[Nights]:
+    """Everything a batch needs, with the world imported.
+
+    :param is_known: whether the database has the world's tenants, people and connections already.
+    """
     time = Time()
     with Sandbox(world) as sandbox, open_pipeline({**environ, **sandbox.environment}) as pipeline:
         pipeline.clock, pipeline.wait_for = time, time.wait_for
         found = Nights(pipeline, sandbox, time)
-        found.import_world()
+        if not is_known:
+            found.import_world()
         yield found

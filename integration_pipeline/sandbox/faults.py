@@ -80,6 +80,8 @@ class Faults:
         if rule.action == "truncate":
             text = reply.plain()
             return replace(reply, body=text[: len(text) // 2], is_zipped=False)
+        if rule.action == "garble":
+            return Reply(reply.status, reply.plain(), {**reply.headers, "content-encoding": "gzip"})
         edit = _EDITS.get(rule.action)
         if edit is None or not reply.headers.get("content-type", "").startswith("application/json"):
             return reply
@@ -163,9 +165,16 @@ def _wrong_types(rule: Fault, body: dict[str, Any], _before: dict[str, Any]) -> 
         rows[rule.row] = overlay(rows[rule.row], rule.fields)
 
 
+def _duplicate_row(rule: Fault, body: dict[str, Any], _before: dict[str, Any]) -> None:
+    rows = body[_rows_name(body) or ""] if _rows_name(body) else []
+    if rule.row < len(rows):
+        rows.append(rows[rule.row])
+
+
 _EDITS: dict[str, Callable[[Fault, dict[str, Any], dict[str, Any]], None]] = {
     "cursor_loop": _cursor_loop,
     "duplicate_page": _duplicate_page,
+    "duplicate_row": _duplicate_row,
     "empty": _empty,
     "last": _last,
     "wrong_types": _wrong_types,

@@ -105,6 +105,7 @@ class Fault(BaseModel):
         "limit",  # the provider's own "too many requests", with ``retry_after`` as it stands (null = none)
         "html",  # a proxy's page instead of JSON, with ``status`` (200 by default)
         "truncate",  # half of the JSON, as if it were all
+        "garble",  # the JSON, said to be compressed and not so
         "hang",  # no answer until released, or until the client gives up
         "drip",  # the answer byte by byte, until released
         "reset",  # the connection is cut before the call is looked at
@@ -112,6 +113,7 @@ class Fault(BaseModel):
         "lose_reply",  # the call takes effect, and the connection is cut instead of an answer
         "cursor_loop",  # the answer repeats the cursor of the answer before
         "duplicate_page",  # the rows of the answer before once more
+        "duplicate_row",  # row number ``row`` once more, at the page's end
         "empty",  # no rows, and nothing follows
         "last",  # the rows as they are, but nothing follows
         "wrong_types",  # ``fields`` laid over row number ``row``

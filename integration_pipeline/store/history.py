@@ -169,7 +169,7 @@ def interrupt(database: Database, connection: Connection, sync_id: UUID, *, at: 
     """Close the row of a sync whose worker cannot do it any more. It keeps saying FAILED, INTERRUPTED."""
     with database.transaction(connection.tenant_id) as cursor:
         cursor.execute(
-            "UPDATE external_system_sync_history SET completed_at = %s "
+            "UPDATE external_system_sync_history SET completed_at = greatest(%s, started_at) "
             "WHERE tenant_id = %s AND sync_id = %s AND completed_at IS NULL",
             (at, connection.tenant_id, sync_id),
         )
@@ -182,7 +182,7 @@ def close_interrupted(database: Database, connection: Connection, *, at: dt.date
     """
     with database.transaction(connection.tenant_id) as cursor:
         return cursor.execute(
-            "UPDATE external_system_sync_history SET completed_at = %s "
+            "UPDATE external_system_sync_history SET completed_at = greatest(%s, started_at) "
             "WHERE tenant_id = %s AND system_type = %s AND completed_at IS NULL",
             (at, connection.tenant_id, connection.system),
         ).rowcount

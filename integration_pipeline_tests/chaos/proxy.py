@@ -86,22 +86,28 @@ class Proxy:
     def _session(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError), client, self._server() as server:
             answers = threading.Thread(target=_copy, args=(server, client), name="answers", daemon=True)
-            server.sendall(_first_message(client))
-            answers.start()
-            for kind, message in _messages(client):
-                cut = self._cut(kind, message)
-                if cut is not None and cut.meanwhile:
-                    cut.meanwhile()
-                if cut is None or cut.loss is Loss.NOTHING:
-                    server.sendall(message)
-                    continue
+            try:
+                server.sendall(_first_message(client))
+                answers.start()
+                self._forward(client, server)
+            finally:
+                # Whatever the server was told it does, and then finds nobody there. Closing alone would not tell it.
+                server.shutdown(socket.SHUT_WR)
+                answers.join(10)
+
+    def _forward(self, client: socket.socket, server: socket.socket) -> None:
+        for kind, message in _messages(client):
+            cut = self._cut(kind, message)
+            if cut is not None and cut.meanwhile:
+                cut.meanwhile()
+            if cut is None or cut.loss is Loss.NOTHING:
+                server.sendall(message)
+                continue
+            with contextlib.suppress(OSError):  # whoever was killed has hung up already
                 client.shutdown(socket.SHUT_RDWR)  # from here on, no answer arrives
-                if cut.loss is Loss.ANSWER:
-                    server.sendall(message)
-                break
-            # Whatever the server was told it does, and then finds nobody there.
-            server.shutdown(socket.SHUT_WR)
-            answers.join(10)
+            if cut.loss is Loss.ANSWER:
+                server.sendall(message)
+            return
 
     def _server(self) -> socket.socket:
         host, port = str(self._parts["host"]), int(self._parts.get("port") or 5432)

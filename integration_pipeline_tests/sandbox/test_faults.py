@@ -221,6 +221,21 @@ def test_a_page_comes_twice(sandbox: Sandbox) -> None:
     assert not set(ids(first)) & set(ids(third))
 
 
+def test_a_row_comes_twice_on_its_page(sandbox: Sandbox) -> None:
+    sandbox.faults.add("duplicate_row", row=2)
+    once = ids(slack(sandbox))
+
+    assert (len(once), once[-1]) == (11, once[2])
+
+
+def test_an_answer_is_garbled_on_its_way_and_has_taken_effect(sandbox: Sandbox) -> None:
+    sandbox.faults.add("garble", route="users.list")
+    with pytest.raises(httpx.DecodingError):
+        slack(sandbox)
+
+    assert slack(sandbox).json()["ok"]
+
+
 def test_an_empty_answer_and_a_last_one_have_no_cursor(sandbox: Sandbox) -> None:
     sandbox.faults.add("empty")
     sandbox.faults.add("last", nth=2)

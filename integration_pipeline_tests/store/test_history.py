@@ -172,3 +172,12 @@ def test_the_newest_come_first_as_many_as_asked_of_the_tenants_asked(
     assert [entry.sync_id for entry in history.recent(database, tenant_ids=["tenant-a"])] == [third, first]
     with pytest.raises(UsageError, match="there is no tenant nobody"):
         history.recent(database, tenant_ids=["nobody"])
+
+
+def test_an_interrupted_sync_ends_no_earlier_than_it_began_whatever_the_clock_says(
+    database: Database, connection: Connection
+) -> None:
+    history.interrupt(database, connection, begin(database, connection), at=SIX - dt.timedelta(minutes=10))
+    begin(database, connection)
+    history.close_interrupted(database, connection, at=SIX - dt.timedelta(minutes=10))
+    assert [entry.completed_at for entry in history.recent(database)] == [SIX, SIX]

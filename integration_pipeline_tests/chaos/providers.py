@@ -1,0 +1,119 @@
+"""Faults at the providers × moments of a night: every provider of the registry, every line of the table."""
+
+import random
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from integration_pipeline import registry
+from integration_pipeline.model import Outcome, SyncType
+from integration_pipeline_tests.chaos import invariants, snapshot
+from integration_pipeline_tests.chaos.case import Case, Verdict
+from integration_pipeline_tests.chaos.faults import FAULTS, Fault
+from integration_pipeline_tests.chaos.ground import Ground, reconnect
+from integration_pipeline_tests.nights import Nights, Time, nights
+
+MOMENTS = (
+    "token", "first page", "middle page", "last page", "last of the teams", "last of the settings",
+)  # fmt: skip
+"""As ``ground.py`` finds them in a peaceful night."""
+
+_HURRY = 4.0
+"""How much faster time passes for an answer that drips: four time-outs of a second would be a long test."""
+
+Outcomes = Mapping[tuple[str, str, SyncType], Outcome]
+
+
+def cases(rng: random.Random) -> Iterator[Case]:
+    for fault in FAULTS:
+        for moment in MOMENTS:
+            for system in registry.FOLDERS:
+                # One night in four is the tenant's first; every other fault stays until the night is over.
+                is_first, stays = rng.random() < 0.25, rng.random() < 0.5 and not fault.is_slow
+                yield _case(fault, moment, str(system), stays=stays, is_first=is_first)
+
+
+def _case(fault: Fault, moment: str, system: str, *, stays: bool, is_first: bool) -> Case:
+    def play(ground: Ground) -> Verdict:
+        return _play(ground, fault, moment, system, stays=stays, is_first=is_first)
+
+    how = ("for ever" if stays else "once") + (", on the first night" if is_first else "")
+    return Case("provider", fault.name, f"{moment}, {how}", system, play)
+
+
+def _play(ground: Ground, fault: Fault, moment: str, system: str, *, stays: bool, is_first: bool) -> Verdict:
+    prepared = ground.prepared(system)
+    truth = ground.truth(system)
+    world = ground.second_world(system)
+    route, nth = prepared.moments[moment]
+    with (
+        ground.database(prepared.known if is_first else prepared.settled) as url,
+        nights(ground.environ(url), world, is_known=True) as night,
+    ):
+        if fault.is_slow:
+            _be_impatient(night)
+        before = snapshot.take(url)
+        described = {"system": system, "route": route, "nth": nth, "times": None if stays else 1}
+        night.sandbox.faults.add(fault.action, **described, **fault.settings())
+        with _hurrying(night, fault):
+            outcomes = night.run(force_refresh=True)
+        after = snapshot.take(url)
+        broken = invariants.broken(before, after, truth, is_lied_to=fault.is_lie)
+        broken += invariants.told_otherwise(outcomes.values(), after)
+        night.sandbox.faults.clear()
+        broken += _mended(night, fault, moment)
+        broken += invariants.unlike(snapshot.take(url), truth)
+    return Verdict(invariants.statuses(outcomes), broken)
+
+
+def _mended(night: Nights, fault: Fault, moment: str) -> Iterator[str]:
+    """The next night is well by itself; where credentials are gone it says so, and is well once a person has acted."""
+    night.time.seconds += 86_400
+    outcomes = night.run(force_refresh=True)
+    if invariants.statuses(outcomes) == "unharmed":
+        return
+    is_for_a_person = fault.ends_credentials or (moment == "token" and fault.takes_effect)
+    if not is_for_a_person:
+        yield f"the next night was not well: {_said(outcomes)}"
+        return
+    if any(outcome.error_type != "AUTH_ERROR" or not outcome.remedy for outcome in outcomes.values()):
+        yield f"a person must act, and is not told: {_said(outcomes)}"
+    reconnect(night)
+    outcomes = night.run(force_refresh=True)
+    if invariants.statuses(outcomes) != "unharmed":
+        yield f"not even a reconnection helped: {_said(outcomes)}"
+
+
+def _said(outcomes: Outcomes) -> str:
+    return "; ".join(
+        f"{outcome.sync_type} {outcome.status} {outcome.error_type}: {outcome.error_message} ({outcome.remedy})"
+        for outcome in outcomes.values()
+        if outcome.status != "SUCCESS"
+    )
+
+
+def _be_impatient(night: Nights) -> None:
+    """Time out after a second."""
+    with night.pipeline.database.operator() as cursor:
+        cursor.execute("UPDATE external_system_connections SET timeout_seconds = 1")
+
+
+@contextmanager
+def _hurrying(night: Nights, fault: Fault) -> Iterator[None]:
+    """Let the clock run by itself, and fast, while an answer drips: nothing else would end it."""
+    if fault.action != "drip":
+        yield
+        return
+    began, patient = time.monotonic(), night.time
+
+    class Hurrying(Time):
+        def __call__(self) -> float:
+            return self.seconds + (time.monotonic() - began) * _HURRY
+
+    hurrying = Hurrying(patient.seconds)
+    night.pipeline.clock, night.pipeline.wait_for = hurrying, hurrying.wait_for
+    try:
+        yield
+    finally:
+        patient.seconds = hurrying()
+        night.pipeline.clock, night.pipeline.wait_for = patient, patient.wait_for

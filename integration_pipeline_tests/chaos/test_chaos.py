@@ -1,0 +1,26 @@
+"""A sample of the chaos suite; ``make chaos`` plays all of it."""
+
+from pathlib import Path
+
+import pytest
+
+from integration_pipeline_tests.chaos import suite
+from integration_pipeline_tests.chaos.case import Case
+from integration_pipeline_tests.chaos.ground import Ground
+
+SEED = 1
+
+
+@pytest.fixture(scope="session")
+def ground(server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Ground:
+    return Ground(server_url, template, Path(tmp_path_factory.mktemp("chaos")), SEED)
+
+
+@pytest.mark.parametrize("case", suite.sample(SEED), ids=str)
+def test_whatever_goes_wrong_no_invariant_is_broken(ground: Ground, case: Case) -> None:
+    assert not case.play(ground).broken
+
+
+def test_a_seed_is_the_same_run_again_and_another_seed_another_one() -> None:
+    assert [str(case) for case in suite.cases(7)] == [str(case) for case in suite.cases(7)]
+    assert {str(case) for case in suite.sample(7)} != {str(case) for case in suite.sample(8)}
