@@ -6,10 +6,12 @@ takes no more sessions, a database that may only be read, a full disk, a COMMIT 
 
 import random
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from integration_pipeline import registry
 from integration_pipeline.settings import DATABASE_URL
@@ -22,7 +24,6 @@ from integration_pipeline_tests.chaos.proxy import Cut, Loss, Proxy
 from integration_pipeline_tests.chaos.snapshot import ACCOUNTS, SETTINGS, TEAMS
 from integration_pipeline_tests.nights import nights
 
-LOGIN = "chaos"
 _FINISH = r"SET\s+completed_at = \$\d+, status"
 MOMENTS: Mapping[str, str] = {
     "the connection is read": "SELECT tenant_id, system_type, client_id.*WHERE tenant_id",
@@ -54,9 +55,7 @@ class Fault:
     ends: tuple[str, ...] = ()
 
 
-_TERMINATE = (
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'chaos' AND datname = current_database()"
-)
+_TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_database() AND datname = current_database()"
 _FAIL = """CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION 'chaos' USING ERRCODE = '{code}'; END $$"""
 _AT_COMMIT = """CREATE CONSTRAINT TRIGGER fail AFTER UPDATE ON external_system_sync_history DEFERRABLE INITIALLY DEFERRED
@@ -69,13 +68,13 @@ FAULTS = (
     Fault("every session killed", happens=(_TERMINATE,)),
     Fault(
         "no room for another session",
-        happens=("ALTER ROLE chaos CONNECTION LIMIT 0", _TERMINATE),
-        ends=("ALTER ROLE chaos CONNECTION LIMIT -1",),
+        happens=("ALTER ROLE {login} CONNECTION LIMIT 0", _TERMINATE),
+        ends=("ALTER ROLE {login} CONNECTION LIMIT -1",),
     ),
     Fault(
         "read-only from then on",
-        happens=("ALTER ROLE chaos SET default_transaction_read_only = on", _TERMINATE),
-        ends=("ALTER ROLE chaos RESET default_transaction_read_only", _TERMINATE),
+        happens=("ALTER ROLE {login} SET default_transaction_read_only = on", _TERMINATE),
+        ends=("ALTER ROLE {login} RESET default_transaction_read_only", _TERMINATE),
     ),
 )
 REFUSALS = (
@@ -105,7 +104,7 @@ def cases(rng: random.Random) -> Iterator[Case]:
 
 def _play(fault: Fault, moment: str | None, system: str, ground: Ground) -> Verdict:
     prepared, truth, world = ground.prepared(system), ground.truth(system), ground.second_world(system)
-    with ground.database(prepared.settled) as url, Proxy(_as_plain_login(url)) as proxy:
+    with ground.database(prepared.settled) as url, _as_plain_login(url) as login, Proxy(login) as proxy:
         environ = {**ground.environ(url), DATABASE_URL: proxy.url}
         with nights(environ, world, is_known=True) as night:
             # A server that takes nobody is waited for, but here not for half a minute.
@@ -148,13 +147,15 @@ def _cuts(proxy: Proxy, moment: str, loss: Loss, strike: Callable[[], None]) -> 
 def _administer(url: str, statements: tuple[str, ...]) -> None:
     with psycopg.connect(url, autocommit=True) as session:
         for statement in statements:
-            session.execute(statement.encode())
+            session.execute(statement.replace("{login}", session.info.dbname).encode())
 
 
-def _as_plain_login(url: str) -> str:
-    """A login that owns nothing, as an operator would make it."""
-    with psycopg.connect(url, autocommit=True) as session:
-        if session.execute("SELECT FROM pg_roles WHERE rolname = %s", (LOGIN,)).fetchone() is None:
-            session.execute(f"CREATE ROLE {LOGIN} LOGIN".encode())
-            session.execute(f"GRANT integration_pipeline_worker, integration_pipeline_operator TO {LOGIN}".encode())
-    return builders.as_login(url, LOGIN)
+@contextmanager
+def _as_plain_login(url: str) -> Iterator[str]:
+    """A login that owns nothing, as an operator would make it. It is called as the database."""
+    grant = "GRANT integration_pipeline_worker, integration_pipeline_operator TO {login}"
+    _administer(url, ("CREATE ROLE {login} LOGIN", grant))
+    try:
+        yield builders.as_login(url, str(conninfo_to_dict(url)["dbname"]))
+    finally:
+        _administer(url, ("DROP ROLE {login}",))

@@ -4,6 +4,7 @@ plan ─► peaceful first night ─► template ─┬─► copies, one for ea
                                           └─► overnight changes ─► truth: a fresh database that read them in peace
 """
 
+import os
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -135,7 +136,7 @@ class Ground:
 
     def copy(self, template: str | None = None) -> str:
         """The name of a copy that stays."""
-        name = f"chaos_{next(_numbers)}"
+        name = f"chaos_{os.getpid()}_{next(_numbers)}"
         self._admin("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, template or self.template)
         return name
 

@@ -1,0 +1,50 @@
+"""Processes that play cases side by side: most of a case is waiting for threads and sockets."""
+
+import logging
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+from integration_pipeline_tests.chaos import suite
+from integration_pipeline_tests.chaos.case import Case, Verdict
+from integration_pipeline_tests.chaos.ground import Ground
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What to play. Every process makes the same list of it."""
+
+    ground: Ground
+    quick: bool
+    only: str
+    kills: int
+
+    def cases(self) -> list[Case]:
+        seed = self.ground.seed
+        found = suite.sample(seed) if self.quick else suite.cases(seed, kills_wanted=self.kills)
+        return [case for case in found if self.only in str(case)]
+
+
+_begun: list[tuple[Work, list[Case]]] = []
+
+
+def play(work: Work, *, jobs: int) -> Iterator[Verdict]:
+    """The verdicts, in the order of the cases."""
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (work,)) as pool:
+        yield from pool.map(_play_one, range(len(work.cases())))
+
+
+def _begin(work: Work) -> None:
+    logging.disable(logging.ERROR)  # what goes wrong here is on purpose; what comes of it is judged
+    _begun.append((work, work.cases()))
+
+
+def _play_one(number: int) -> Verdict:
+    ((work, cases),) = _begun
+    try:
+        return cases[number].play(work.ground)
+    except Exception as error:  # noqa: BLE001 - a defect of one case is a finding, and ends no other
+        traceback.print_exc()
+        return Verdict("failed", [f"the case itself raised {type(error).__name__}: {error}"])
