@@ -74,6 +74,9 @@ class Faults:
             access.expire()
         if access and rule.action == "revoke":
             access.problem = rule.code
+        if call.workspace and rule.action == "forget":
+            for table in call.workspace.tables:
+                table.forget()
         reply = answer(vendor, route, call)
         tenant_id = call.workspace.tenant_id if call.workspace else None
         before = self._last_page.get((vendor.system, route.name, tenant_id), {})

@@ -118,6 +118,7 @@ class Fault(BaseModel):
         "last",  # the rows as they are, but nothing follows
         "wrong_types",  # ``fields`` laid over row number ``row``
         "expire_token",  # all access tokens expire just before the call
+        "forget",  # the memory of changes is lost just before the call: links into it have expired (Graph's delta)
         "revoke",  # the credentials get the problem ``code`` just before the call
     ]
     system: str | None = None

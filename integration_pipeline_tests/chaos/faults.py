@@ -58,9 +58,10 @@ def _statuses() -> list[Fault]:
         for status in (500, 502, 503, 504)
         for form, action in (("JSON", "status"), ("HTML", "html"))
     ]
-    plain = [Fault(f"{status}", "status", {"status": status}) for status in (400, 401, 403, 404, 409, 410)]
+    plain = [Fault(f"{status}", "status", {"status": status}) for status in (400, 401, 403, 409, 410)]
+    gone = Fault("404", "status", {"status": 404}, is_lie=True)  # of one thing: it was deleted since it was listed
     away = {"status": 307, "headers": {"Location": "https://elsewhere.example/"}}
-    return [*found, *plain, Fault("307 to another host", "status", away)]
+    return [*found, *plain, gone, Fault("307 to another host", "status", away)]
 
 
 def _bodies() -> list[Fault]:
@@ -108,5 +109,6 @@ FAULTS: tuple[Fault, ...] = (
     Fault("the vendor's error, unknown to us", "error", {"code": "something_new"}),
     Fault("the vendor's error, internal", "error", {"code": "internal_error"}),
     Fault("access token expired in mid-walk", "expire_token"),
+    Fault("the memory of changes lost", "forget"),
     Fault("credentials revoked", "revoke", {"code": "account_inactive"}, ends_credentials=True),
 )

@@ -55,7 +55,10 @@ class Prepared:
     """A database that has the tenant, and has seen nothing yet."""
     settled: str
     """The same after its first night."""
-    moments: Mapping[str, Call]
+    forgetful: str
+    """The same without its links to what changed: the next night reads every listing whole."""
+    moments: Mapping[str, Mapping[str, Call]]
+    """By database: name → the call."""
 
 
 @dataclass
@@ -127,12 +130,18 @@ class Ground:
         url = urls.with_database(self.server_url, settled)
         with nights(self.environ(url), self.world(system), is_known=True) as night:
             peaceful(night)
+        forgetful = self.copy(settled)
+        with psycopg.connect(urls.with_database(self.server_url, forgetful)) as session:
+            session.execute("DELETE FROM sync_cursors")
+        moments = {name: self._moments(name, system) for name in (known, settled, forgetful)}
+        return Prepared(known, settled, forgetful, moments)
+
+    def _moments(self, template: str, system: str) -> Mapping[str, Call]:
         with (
-            self.database(settled) as url,
+            self.database(template) as url,
             nights(self.environ(url), self.second_world(system), is_known=True) as night,
         ):
-            moments = _moments(night)
-        return Prepared(known, settled, moments)
+            return _moments(night)
 
     def copy(self, template: str | None = None) -> str:
         """The name of a copy that stays."""
@@ -206,11 +215,9 @@ def _moments(night: Nights) -> Mapping[str, Call]:
     pages = [at for at in range(users, teams) if routes[at] == page]
     return {
         "token": Call(token, 1),
-        "before the first page": call(of_its_own(users, teams)[0]),
         "first page": call(pages[0]),
         "middle page": call(pages[len(pages) // 2]),
         "last page": call(pages[-1]),
-        "first of the teams": call(of_its_own(teams, settings)[0]),
         "last of the teams": call(of_its_own(teams, settings)[-1]),
         "last of the settings": call(of_its_own(settings, len(routes))[-1]),
     }

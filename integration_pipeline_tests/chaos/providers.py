@@ -1,12 +1,15 @@
 """Faults at the providers × moments of a night: every provider of the registry, every line of the table."""
 
+import datetime as dt
 import random
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 from integration_pipeline import registry
 from integration_pipeline.model import Outcome, SyncType
+from integration_pipeline.pipeline import utc_now
 from integration_pipeline_tests.chaos import invariants, snapshot
 from integration_pipeline_tests.chaos.case import Case, Verdict
 from integration_pipeline_tests.chaos.faults import FAULTS, Fault
@@ -18,6 +21,9 @@ MOMENTS = (
 )  # fmt: skip
 """As ``ground.py`` finds them in a peaceful night."""
 
+NIGHTS = ("any night", "a night that reads all anew", "the first night")
+"""What the database knows before: the last of these, nothing; the second, everything but where listings go on."""
+
 _HURRY = 4.0
 """How much faster time passes for an answer that drips: four time-outs of a second would be a long test."""
 
@@ -27,27 +33,20 @@ Outcomes = Mapping[tuple[str, str, SyncType], Outcome]
 def cases(rng: random.Random) -> Iterator[Case]:
     for fault in FAULTS:
         for moment in MOMENTS:
-            for system in registry.FOLDERS:
-                # One night in four is the tenant's first; every other fault stays until the night is over.
-                is_first, stays = rng.random() < 0.25, rng.random() < 0.5 and not fault.is_slow
-                yield _case(fault, moment, str(system), stays=stays, is_first=is_first)
+            for system in map(str, registry.FOLDERS):
+                night = rng.choice(NIGHTS)
+                stays = rng.random() < 0.5 and not fault.is_slow
+                how = f"{moment}, {'for ever' if stays else 'once'}, {night}"
+                play = partial(_play, fault, moment, system, night, stays=stays)
+                yield Case("provider", fault.name, how, system, play)
 
 
-def _case(fault: Fault, moment: str, system: str, *, stays: bool, is_first: bool) -> Case:
-    def play(ground: Ground) -> Verdict:
-        return _play(ground, fault, moment, system, stays=stays, is_first=is_first)
-
-    how = ("for ever" if stays else "once") + (", on the first night" if is_first else "")
-    return Case("provider", fault.name, f"{moment}, {how}", system, play)
-
-
-def _play(ground: Ground, fault: Fault, moment: str, system: str, *, stays: bool, is_first: bool) -> Verdict:
-    prepared = ground.prepared(system)
-    truth = ground.truth(system)
-    world = ground.second_world(system)
-    route, nth = prepared.moments[moment]
+def _play(fault: Fault, moment: str, system: str, night_before: str, ground: Ground, *, stays: bool) -> Verdict:
+    prepared, truth, world = ground.prepared(system), ground.truth(system), ground.second_world(system)
+    template = dict(zip(NIGHTS, (prepared.settled, prepared.forgetful, prepared.known), strict=True))[night_before]
+    route, nth = prepared.moments[template][moment]
     with (
-        ground.database(prepared.known if is_first else prepared.settled) as url,
+        ground.database(template) as url,
         nights(ground.environ(url), world, is_known=True) as night,
     ):
         if fault.is_slow:
@@ -69,6 +68,9 @@ def _play(ground: Ground, fault: Fault, moment: str, system: str, *, stays: bool
 def _mended(night: Nights, fault: Fault, moment: str) -> Iterator[str]:
     """The next night is well by itself; where credentials are gone it says so, and is well once a person has acted."""
     night.time.seconds += 86_400
+    if fault.is_lie:
+        # What was left out of the changes comes with the next whole listing, a week later at most.
+        night.pipeline.now = lambda: utc_now() + dt.timedelta(days=8)
     outcomes = night.run(force_refresh=True)
     if invariants.statuses(outcomes) == "unharmed":
         return

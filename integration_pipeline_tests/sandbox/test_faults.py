@@ -285,6 +285,14 @@ def test_a_token_can_expire_in_the_middle_of_a_walk(sandbox: Sandbox) -> None:
     assert [answer.get("error") for answer in answers] == [None, "token_expired", "token_expired"]
 
 
+def test_the_memory_of_changes_can_be_lost(sandbox: Sandbox) -> None:
+    tables = sandbox.world.workspace("tenant-0001", "SLACK").tables
+    sandbox.faults.add("forget", route="users.list")
+    slack(sandbox)
+
+    assert [table.era for table in tables] == [1, 1, 1]
+
+
 def test_credentials_can_be_revoked_in_the_middle_of_a_walk(sandbox: Sandbox) -> None:
     sandbox.faults.add("revoke", code="token_revoked", nth=2)
     answers = [slack(sandbox).json() for _ in range(3)]
