@@ -15,7 +15,6 @@ from integration_pipeline_tests import kpi_rows
 from integration_pipeline_tests.chaos import invariants, snapshot
 from integration_pipeline_tests.chaos.case import Case, Verdict
 from integration_pipeline_tests.chaos.ground import Ground
-from integration_pipeline_tests.nights import nights
 
 Clock = Callable[[], dt.datetime]
 
@@ -53,10 +52,7 @@ def cases(_rng: random.Random) -> Iterator[Case]:
 
 def _skewed(clock: Callable[[], Clock], system: str, ground: Ground) -> Verdict:
     prepared, truth = ground.prepared(system), ground.truth(system)
-    with (
-        ground.database(prepared.settled) as url,
-        nights(ground.environ(url), ground.second_world(system), is_known=True) as night,
-    ):
+    with ground.night(prepared.settled, ground.second_world(system)) as (night, url):
         before = snapshot.take(url)
         night.pipeline.now = clock()
         outcomes = night.run()

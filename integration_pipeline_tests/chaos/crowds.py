@@ -34,6 +34,7 @@ def _play(ground: Ground, *options: str) -> Verdict:
         ground.database(prepared.settled) as url,
         nights(ground.environ(url), kills.second_world(ground), is_known=True) as night,
     ):
+        ground.move_links(url, night)
         before = snapshot.take(url)
         environ = {**ground.environ(url), **night.sandbox.environment}
         chosen = [option for tenant_id in tenants for option in ("--tenant-id", tenant_id)]

@@ -26,7 +26,7 @@ from integration_pipeline_tests.nights import nights
 
 _FINISH = r"SET\s+completed_at = \$\d+, status"
 MOMENTS: Mapping[str, str] = {
-    "the connection is read": "SELECT tenant_id, system_type, client_id.*WHERE tenant_id",
+    "the connection is read": r"refresh_token.* WHERE tenant_id = \$1 AND system_type = \$2",
     "the token is kept": "SET access_token",
     "the history begins": "INSERT INTO external_system_sync_history",
     "what is stored is read": r"COPY \(",
@@ -107,6 +107,7 @@ def _play(fault: Fault, moment: str | None, system: str, ground: Ground) -> Verd
     with ground.database(prepared.settled) as url, _as_plain_login(url) as login, Proxy(login) as proxy:
         environ = {**ground.environ(url), DATABASE_URL: proxy.url}
         with nights(environ, world, is_known=True) as night:
+            ground.move_links(url, night)
             # A server that takes nobody is waited for, but here not for half a minute.
             pool = night.pipeline.database._pool
             patience, pool.timeout = pool.timeout, 0.5

@@ -82,10 +82,14 @@ def _rows() -> list[Fault]:
     wrong: Mapping[str, Mapping[str, Any]] = {
         "a name that is a list": {"name": [1], "displayName": [1], "userName": [1], "groupName": [1], "botName": [1]},
         "an id that is null": {"id": None, "userId": None, "groupId": None, "botId": None, "orgUnitId": None},
-        "an id of a thousand letters": dict.fromkeys(("id", "userId", "groupId", "orgUnitId"), "x" * 1000),
         "an id that is empty": dict.fromkeys(("id", "userId", "groupId", "orgUnitId"), ""),
     }
-    return [Fault(f"a row with {name}", "wrong_types", {"fields": fields, "row": 1}) for name, fields in wrong.items()]
+    # Whoever is listed under another id is not listed.
+    other = {"fields": dict.fromkeys(("id", "userId", "groupId", "orgUnitId"), "x" * 1000), "row": 1}
+    return [
+        *(Fault(f"a row with {name}", "wrong_types", {"fields": fields, "row": 1}) for name, fields in wrong.items()),
+        Fault("a row with another id, of a thousand letters", "wrong_types", other, is_lie=True),
+    ]
 
 
 FAULTS: tuple[Fault, ...] = (

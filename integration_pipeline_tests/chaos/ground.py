@@ -88,6 +88,20 @@ class Ground:
     def keyring(self) -> Keyring:
         return Keyring.parse(builders.KEYS)
 
+    @contextmanager
+    def night(self, template: str, world: World) -> Iterator[tuple[Nights, str]]:
+        """A world and a copy of a database that knows it; the night, and the database's URL."""
+        with self.database(template) as url, nights(self.environ(url), world, is_known=True) as night:
+            self.move_links(url, night)
+            yield night, url
+
+    @staticmethod
+    def move_links(url: str, night: Nights) -> None:
+        """Let the links to what changed lead to this sandbox: each has a port of its own."""
+        with psycopg.connect(url) as session:
+            query = "UPDATE sync_cursors SET cursor = regexp_replace(cursor, 'http://127.0.0.1:[0-9]+', %s, 'g')"
+            session.execute(query, (night.sandbox.url,))
+
     def environ(self, database_url: str) -> dict[str, str]:
         """The environment of a pipeline that works on it."""
         return {HOME: str(self.home), DATABASE_URL: database_url, KEYS: builders.KEYS}
@@ -137,10 +151,7 @@ class Ground:
         return Prepared(known, settled, forgetful, moments)
 
     def _moments(self, template: str, system: str) -> Mapping[str, Call]:
-        with (
-            self.database(template) as url,
-            nights(self.environ(url), self.second_world(system), is_known=True) as night,
-        ):
+        with self.night(template, self.second_world(system)) as (night, _):
             return _moments(night)
 
     def copy(self, template: str | None = None) -> str:

@@ -54,6 +54,7 @@ def _play(ground: Ground, what: str, part: float, delay_seconds: float) -> Verdi
         Proxy(url) as proxy,
         nights(ground.environ(url), world, is_known=True) as night,
     ):
+        ground.move_links(url, night)
         before = snapshot.take(url)
         environ = {**ground.environ(url), **night.sandbox.environment, DATABASE_URL: proxy.url}
         processes: list[Process] = []
@@ -120,6 +121,7 @@ def _prepare(ground: Ground) -> Prepared:
         Proxy(url) as proxy,
         nights(ground.environ(url), second_world(ground), is_known=True) as night,
     ):
+        ground.move_links(url, night)
         counter = Cut(ANY, Loss.NOTHING)
         proxy.cuts.append(counter)
         environ = {**ground.environ(url), **night.sandbox.environment, DATABASE_URL: proxy.url}

@@ -1,5 +1,6 @@
 """Faults at the providers × moments of a night: every provider of the registry, every line of the table."""
 
+import dataclasses
 import datetime as dt
 import random
 import time
@@ -14,7 +15,7 @@ from integration_pipeline_tests.chaos import invariants, snapshot
 from integration_pipeline_tests.chaos.case import Case, Verdict
 from integration_pipeline_tests.chaos.faults import FAULTS, Fault
 from integration_pipeline_tests.chaos.ground import Ground, reconnect
-from integration_pipeline_tests.nights import Nights, Time, nights
+from integration_pipeline_tests.nights import Nights, Time
 
 MOMENTS = (
     "token", "first page", "middle page", "last page", "last of the teams", "last of the settings",
@@ -45,10 +46,7 @@ def _play(fault: Fault, moment: str, system: str, night_before: str, ground: Gro
     prepared, truth, world = ground.prepared(system), ground.truth(system), ground.second_world(system)
     template = dict(zip(NIGHTS, (prepared.settled, prepared.forgetful, prepared.known), strict=True))[night_before]
     route, nth = prepared.moments[template][moment]
-    with (
-        ground.database(template) as url,
-        nights(ground.environ(url), world, is_known=True) as night,
-    ):
+    with ground.night(template, world) as (night, url):
         if fault.is_slow:
             _be_impatient(night)
         before = snapshot.take(url)
@@ -96,8 +94,7 @@ def _said(outcomes: Outcomes) -> str:
 
 def _be_impatient(night: Nights) -> None:
     """Time out after a second."""
-    with night.pipeline.database.operator() as cursor:
-        cursor.execute("UPDATE external_system_connections SET timeout_seconds = 1")
+    night.pipeline.adjust = lambda connection: dataclasses.replace(connection, timeout_seconds=1)
 
 
 @contextmanager

@@ -41,10 +41,7 @@ def _play(text: str, system: str, ground: Ground) -> Verdict:
         peaceful(night)
         truth = snapshot.take(url)
     world = _world(ground, system, text)
-    with (
-        ground.database(prepared.settled) as url,
-        nights(ground.environ(url), world, is_known=True) as night,
-    ):
+    with ground.night(prepared.settled, world) as (night, url):
         before = snapshot.take(url)
         outcomes = night.run()
         after = snapshot.take(url)
