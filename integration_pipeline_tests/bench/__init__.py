@@ -6,7 +6,7 @@
     nights.py        one tenant's nights, the product and the others side by side
         subject.py       one of them in a process of its own: product, floors (floor.py), row by row (rowwise.py)
         dlt_subject.py   dlt, in the environment that dlt_environment.py makes
-    tenants.py, startup.py, graph.py, calls.py, faults.py, dagster_runs.py      the other cases
+    tenants.py, startup.py, graph.py, calls.py, limits.py, faults.py, dagster_runs.py      the other cases
     results.py       a measured line, and lines as a table       targets.py   P1 to P13     plot.py
     scaling.py       what the unit costs say of fleets that no bench holds
 

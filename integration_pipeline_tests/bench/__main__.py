@@ -19,6 +19,7 @@ from integration_pipeline_tests.bench import (
     dagster_runs,
     faults,
     graph,
+    limits,
     machine,
     nights,
     plot,
@@ -37,35 +38,46 @@ Case = Callable[[Machine, Results, argparse.Namespace], None]
 def main() -> int:
     arguments = _arguments()
     began = time.monotonic()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that servers and folders go too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
     def say(text: str) -> None:
         print(f"[{time.monotonic() - began:6.0f} s] {text}", file=sys.stderr, flush=True)
 
     results = Results(say, as_json=arguments.json)
-    failed = False
+    is_whole = True
     with machine.started() as ready:
         for name in arguments.cases:
             try:
                 _CASES[name](ready, results, arguments)
             except Failed as error:
-                failed = True
+                is_whole = False
                 results.word(f"{name} failed", str(error))
+            except KeyboardInterrupt:
+                is_whole = False
+                results.word(f"{name} stopped", "what was measured until then follows")
+                break
     print("\n".join(_told(results)))
     if arguments.plot:
-        size = max(
-            (line.users for line in results.lines if line.case == nights.CASE and line.users <= targets.LARGE),
-            default=0,
-        )
+        sizes = [line.users for line in results.lines if line.case == nights.CASE]
+        size = max((users for users in sizes if users < nights.TOO_SLOW_FROM), default=0)
         arguments.plot.write_text(plot.drawn(results, size), encoding="utf-8")
-    return int(failed)
+    return int(not is_whole)
 
 
 def _nights(ready: Machine, results: Results, arguments: argparse.Namespace) -> None:
-    chosen = [subject for subject in nights.SUBJECTS if subject.name in arguments.subjects]
     for users in arguments.users:
-        times = arguments.repeat if users <= targets.LARGE else 1
-        nights.measure(ready, results, users, subjects=chosen, repeat=times)
+        if users < nights.TOO_SLOW_FROM:
+            nights.measure(ready, results, users, subjects=_chosen(arguments), repeat=arguments.repeat)
+
+
+def _large(ready: Machine, results: Results, arguments: argparse.Namespace) -> None:
+    for users in arguments.users:
+        if users >= nights.TOO_SLOW_FROM:
+            nights.measure(ready, results, users, subjects=_chosen(arguments))
+
+
+def _chosen(arguments: argparse.Namespace) -> list[nights.Subject]:
+    return [subject for subject in nights.SUBJECTS if subject.name in arguments.subjects]
 
 
 def _tenants(ready: Machine, results: Results, arguments: argparse.Namespace) -> None:
@@ -96,15 +108,22 @@ def _faults(ready: Machine, results: Results, _: argparse.Namespace) -> None:
     faults.measure(ready, results)
 
 
+def _limits(_: Machine, results: Results, __: argparse.Namespace) -> None:
+    limits.measure(results)
+
+
 _CASES: Mapping[str, Case] = {
     "startup": _startup,
     "calls": _calls,
-    "faults": _faults,
+    "limits": _limits,
     "graph": _graph,
-    "tenants": _tenants,
-    "dagster": _dagster,
     "nights": _nights,
+    "dagster": _dagster,
+    "tenants": _tenants,
+    "faults": _faults,
+    "large": _large,
 }
+"""In their order; what takes longest comes last."""
 
 
 def _told(results: Results) -> Iterator[str]:
