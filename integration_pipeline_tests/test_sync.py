@@ -149,3 +149,22 @@ def test_a_listing_without_end_is_given_up(environ: Mapping[str, str], monkeypat
         assert (outcome.status, outcome.error_type) == (Status.FAILED, "INVALID_RESPONSE")
         assert outcome.error_message == "the listing does not end: it has more than 11 rows"
         assert active(night, "external_users") == []
+
+
+def test_an_error_is_kept_with_its_code_its_remedy_and_frames_without_values(environ: Mapping[str, str]) -> None:
+    with nights(environ, build(users=3, channels=1, teams=1, systems=[TEAMS, SLACK], oddities=False)) as night:
+        night.world.workspace(TENANT, TEAMS).access.problem = "7000222"
+        night.sandbox.faults.add("error", code="missing_scope", system=SLACK, route="usergroups.list", times=None)
+        night.run()
+        columns = "error_type, provider_code, error_message, remedy, stack_trace"
+        found = night.rows(f"SELECT system_type, sync_type, {columns} FROM sync_errors ORDER BY system_type, sync_type")
+        directory_id = night.rows("SELECT options ->> 'directory_id' FROM external_system_connections")
+    slack, *teams = found
+    assert slack[:4] == (SLACK, "TEAMS", "AUTH_ERROR", "missing_scope")
+    assert "OAuth & Permissions at api.slack.com/apps" in slack[5]
+    assert [row[1] for row in teams] == ["NOTIFICATIONS", "TEAMS", "USERS"]
+    for _, _, kind, code, message, remedy, trace in teams:
+        assert (kind, code) == ("AUTH_ERROR", "AADSTS7000222")
+        assert "Create a new client secret in Microsoft Entra" in remedy
+        assert all(line.startswith("  ") for line in trace.splitlines())
+        assert not any(str(each) in trace + message for (each,) in directory_id if each)
