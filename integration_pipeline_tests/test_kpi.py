@@ -9,6 +9,7 @@ import pytest
 
 from integration_pipeline import kpi, registry
 from integration_pipeline.crypto import Keyring
+from integration_pipeline.errors import UsageError
 from integration_pipeline.model import Connection
 from integration_pipeline.store import kpis, queries
 from integration_pipeline.store.engine import Database
@@ -395,10 +396,24 @@ def test_a_tenant_s_kpis_are_its_own(database: Database, keyring: Keyring, slack
     assert kpi.values(database, "tenant-b", DAY, DAY) == {}
 
 
+def test_a_day_that_is_still_to_come_where_the_tenant_is_is_refused(database: Database, slack: Connection) -> None:
+    def store(day: dt.date, zone: str) -> None:
+        with database.operator() as cursor:
+            cursor.execute("UPDATE tenants SET time_zone = %s", (zone,))
+        row = kpis.Progress("tenant-a", day, (70.0, None, None, None, None, None, None), line=7)
+        kpis.import_progress(database, [row], now=dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC))
+
+    store(dt.date(2026, 11, 20), "Asia/Tokyo")
+    store(dt.date(2026, 11, 21), "Pacific/Kiritimati")
+    store(dt.date(2026, 11, 21), "Nowhere/At All")
+    with pytest.raises(UsageError, match="line 7: 2026-11-21 is still to come where tenant-a is"):
+        store(dt.date(2026, 11, 21), "Asia/Tokyo")
+
+
 def test_values_are_of_both_kinds_and_of_the_days_asked_for(database: Database, slack: Connection) -> None:
     days = [DAY - dt.timedelta(days=2), DAY - dt.timedelta(days=1), DAY]
     rows = [kpis.Progress("tenant-a", day, (70.0, None, None, None, 0.0, None, None)) for day in days]
-    kpis.import_progress(database, rows)
+    kpis.import_progress(database, rows, now=tokyo(20, 6))
     add_sync(database, slack, tokyo(20, 6), api_calls=5)
     computed(database)
     found = kpi.values(database, "tenant-a", days[1], DAY)

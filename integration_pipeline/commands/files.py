@@ -1,4 +1,4 @@
-"""The files that imports read."""
+"""The files that imports read. What is wrong with one is said inside :func:`named`, which says of which."""
 
 import sys
 from collections.abc import Iterator
@@ -28,9 +28,9 @@ def read(path: str) -> bytes:
         with open(path, "rb") as file:  # noqa: PTH123 - pathlib would read "" as the current folder
             return file.read()
     except OSError as error:
-        raise UsageError(f"{name(path)} cannot be read: {error.strerror}") from error
+        raise UsageError(f"cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise UsageError(f"{path!r} is no path") from error
+        raise UsageError("is no path") from error
 
 
 def name(path: str) -> str:

@@ -3,6 +3,7 @@
 # ruff: noqa: PLC0415 - starting must be cheap: a command imports what it needs when it runs
 
 import argparse
+import datetime as dt
 from collections.abc import Mapping
 
 from integration_pipeline.commands import files
@@ -14,7 +15,7 @@ _ABOUT = """\
 The file is CSV in UTF-8 with the columns tenant_id, day (such as 2026-11-21; the tenant's own) and
 overall_progress, task_completion_rate, quality_score, team_satisfaction, blockers_count, code_review_time,
 deploy_success_rate. Rates and the progress are percentages from 0 to 100, scores go up to 5, blockers are counted in
-whole numbers, the review time is in hours. An empty cell is unknown, which is not 0. A day that is known already is replaced; days that the file does not
+whole numbers, the review time is in hours. An empty cell is unknown, which is not 0. A day that is still to come is refused. A day that is known already is replaced; days that the file does not
 mention stay as they are. Nothing is imported unless all of the file is right."""
 
 
@@ -38,6 +39,6 @@ def run_import(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int
     with files.named(arguments.file):
         rows = kpi_files.parse_progress(files.lines(arguments.file), kpi.TOPS, kpi.WHOLE)
     with desk(environ) as opened, files.named(arguments.file):
-        result = kpis.import_progress(opened.database, rows)
+        result = kpis.import_progress(opened.database, rows, now=dt.datetime.now(dt.UTC))
     emit(imported("day", result))
     return 0

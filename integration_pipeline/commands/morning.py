@@ -97,7 +97,7 @@ def _publish(pipeline: Pipeline, world: World) -> list[Published]:
     week = [today - dt.timedelta(days=back) for back in reversed(range(7))]
     lines = [",".join(("tenant_id", "day", *PROGRESS)), *_progress(list(world.tenants), week)]
     rows = kpi_files.parse_progress((f"{line}\n".encode() for line in lines), kpi.TOPS, kpi.WHOLE)
-    kpis.import_progress(pipeline.database, rows)
+    kpis.import_progress(pipeline.database, rows, now=pipeline.now())
     return publications.perform(pipeline, Request(None, week[0], week[-1]), is_json=False)
 
 

@@ -100,6 +100,8 @@ def check(raw: Any, known: Mapping[System, Provider], tenants: set[str], setting
         place = ".".join(str(part) for part in first["loc"])
         said = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"]
         raise UsageError(f"{place}: {said}") from None
+    if entry.token_expires_at is not None and entry.access_token is None:
+        raise UsageError("token_expires_at: tells of an access_token, and there is none here")
     provider = known.get(System(entry.system_type))
     if provider is None:
         raise UsageError(f"system_type must be one of {', '.join(known)}")

@@ -1,8 +1,9 @@
 """The two tables of KPIs: ``daily_kpis``, which the pipeline computes, and ``progress_kpis``, which others bring."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import psycopg
 
@@ -20,6 +21,8 @@ PROGRESS = (
     "deploy_success_rate",
 )
 """The columns of ``progress_kpis``."""
+
+_FIRST_TO_SEE_A_DAY = dt.timezone(dt.timedelta(hours=14))
 
 
 class Value(NamedTuple):
@@ -84,10 +87,11 @@ def write(cursor: psycopg.Cursor[Any], tenant_id: str, values: Sequence[Value]) 
     ).rowcount
 
 
-def import_progress(database: Database, rows: Sequence[Progress]) -> Imported:
+def import_progress(database: Database, rows: Sequence[Progress], *, now: dt.datetime) -> Imported:
     """Upsert into ``progress_kpis``; rows that say nothing new are not written.
 
-    :raises UsageError: a day of an unknown tenant; names its line. Nothing is written then.
+    :raises UsageError: a day of an unknown tenant, or one that is still to come there; names its line. Nothing is
+        written then.
     """
     columns, fresh = ", ".join(PROGRESS), ", ".join(f"i.{name}" for name in PROGRESS)
     stored = ", ".join(f"p.{name}" for name in PROGRESS)
@@ -103,6 +107,7 @@ def import_progress(database: Database, rows: Sequence[Progress]) -> Imported:
         """).fetchone()
         if unknown is not None:
             raise UsageError(f"line {unknown[0]}: there is no tenant {unknown[1]}")
+        _check_days(rows, dict(cursor.execute("SELECT tenant_id, time_zone FROM tenants")), now)
         update = f"""
             UPDATE progress_kpis AS p SET ({columns}) = ROW ({fresh})
             FROM incoming AS i
@@ -116,3 +121,19 @@ def import_progress(database: Database, rows: Sequence[Progress]) -> Imported:
         """
         created = cursor.execute(insert.encode()).rowcount
     return Imported(created, updated, len(rows) - created - updated)
+
+
+def _check_days(rows: Sequence[Progress], zones: Mapping[str, str], now: dt.datetime) -> None:
+    """Refuse days that nobody can know yet."""
+    last = {tenant_id: _today(zone, now) for tenant_id, zone in zones.items()}
+    for row in rows:
+        if row.day > last[row.tenant_id]:
+            raise UsageError(f"line {row.line}: {row.day} is still to come where {row.tenant_id} is")
+
+
+def _today(zone: str, now: dt.datetime) -> dt.date:
+    """The day there; in a zone that nobody knows (the host's table takes any text), the latest that it is anywhere."""
+    try:
+        return now.astimezone(ZoneInfo(zone)).date()
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return now.astimezone(_FIRST_TO_SEE_A_DAY).date()

@@ -142,10 +142,10 @@ def files(night: Nights) -> None:
     night.import_world()
     spreadsheet_files.import_entries(pipeline.database, pipeline.keyring, json.loads(world.spreadsheets_json()))
     text = "tenant_id,day," + ",".join(kpis.PROGRESS)
-    lines = [text, *(f"{tenant_id},2026-11-20,50,60,3,4,2,5,99" for tenant_id in (A, B))]
+    lines = [text, *(f"{tenant_id},2024-11-20,50,60,3,4,2,5,99" for tenant_id in (A, B))]
     rows = kpi_files.parse_progress(io.BytesIO("\n".join(lines).encode()), kpi.TOPS, kpi.WHOLE)
     for _ in range(2):
-        kpis.import_progress(pipeline.database, rows)
+        kpis.import_progress(pipeline.database, rows, now=pipeline.now())
 
 
 def syncs(night: Nights) -> None:

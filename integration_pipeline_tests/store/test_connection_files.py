@@ -197,6 +197,10 @@ def test_nothing_is_imported_unless_all_of_the_file_is_right(importer: Importer)
             slack(token_expires_at="9999-12-31T23:59:59-14:00"),
             "entry 1 (tenant-a SLACK): token_expires_at: Input should be l",
         ),
+        (
+            teams(token_expires_at="2026-11-21T06:00:00Z"),
+            "entry 1 (tenant-a TEAMS): token_expires_at: tells of an access_token, and there is none here",
+        ),
         (slack(api_endpoint="https://hunter2:hunter3@slack.com/"), "entry 1 (tenant-a SLACK): api_endpoint must not"),
         (slack(api_endpoint="https://example.com/"), "entry 1 (tenant-a SLACK): api_endpoint names the host"),
         (slack(api_endpoint="http://slack.com/"), "entry 1 (tenant-a SLACK): api_endpoint must be https"),
