@@ -6,7 +6,7 @@ anew brings its ``token_expires_at`` along; without one, the stored token keeps 
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -107,7 +107,7 @@ def import_entries(
                 stored = connections.row(cursor, entry.tenant_id, provider.system)
                 wanted[entry.tenant_id, entry.system_type] = _wanted(entry, provider, stored, keyring)
             except UsageError as error:
-                raise UsageError(f"entry {number}{_name(raw)}: {error}") from None
+                raise UsageError(f"entry {number}{_name(raw, known)}: {error}") from None
         created = sum(_is_created(cursor, connection.row(keyring)) for connection in wanted.values())
         return Imported(created, len(wanted) - created, 0)
 
@@ -117,8 +117,11 @@ def _is_created(cursor: psycopg.Cursor[Any], row: Mapping[str, Any]) -> bool:
     return cursor.execute(_UPSERT, row).fetchone() == (True,)
 
 
-def _name(raw: Any) -> str:
-    names = [raw.get("tenant_id"), raw.get("system_type")] if isinstance(raw, dict) else []
+def _name(raw: Any, known: Collection[str]) -> str:
+    """Whose entry it is, as far as that can be read. What is no system's name might be anything, a secret too."""
+    fields = raw if isinstance(raw, dict) else {}
+    system = fields.get("system_type")
+    names = [fields.get("tenant_id"), system if isinstance(system, str) and system in known else None]
     said = [name for name in names if isinstance(name, str) and name and name.isprintable()]
     return f" ({' '.join(said)})" if said else ""
 

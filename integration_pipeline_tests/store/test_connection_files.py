@@ -173,7 +173,7 @@ def test_nothing_is_imported_unless_all_of_the_file_is_right(importer: Importer)
     [
         ("hunter", "entry 1: not an object"),
         ({}, "entry 1: tenant_id: Field required"),
-        (slack(system_type="FAX"), "entry 1 (tenant-a FAX): system_type must be one of TEAMS, SLACK, LINE_WORKS"),
+        (slack(system_type="FAX"), "entry 1 (tenant-a): system_type must be one of TEAMS, SLACK, LINE_WORKS"),
         (slack(system_type="hunter\n"), "entry 1 (tenant-a): system_type must be"),
         (slack(colour="hunter"), "entry 1 (tenant-a SLACK): colour: there is no such setting"),
         (slack(sync_users="hunter"), "entry 1 (tenant-a SLACK): sync_users: Input should be a valid boolean"),
