@@ -265,6 +265,7 @@ def lists(night: Nights) -> None:
     with database.operator() as cursor:
         cursor.execute(queries.sql("report/connections"))
         notices.between(cursor, now - dt.timedelta(days=1), now + dt.timedelta(days=1))
+    notices.recent(database, limit=10)
     while (told := notices.claim(database, at=now)) is not None:
         notices.failed(database, told, "no answer") if told.tenant_id == A else notices.delivered(
             database, told, at=now
