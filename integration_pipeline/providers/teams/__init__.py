@@ -5,7 +5,7 @@ README.md says what is read, and what the tenant's administrator must grant.
 
 from integration_pipeline.model import SyncType, System
 from integration_pipeline.provider import Endpoint, Provider
-from integration_pipeline.providers.teams import auth, directory
+from integration_pipeline.providers.teams import auth, directory, probing
 from integration_pipeline.providers.teams.answers import classify
 
 PROVIDER = Provider(
@@ -25,5 +25,5 @@ PROVIDER = Provider(
         SyncType.TEAMS: directory.teams,
         SyncType.NOTIFICATIONS: directory.notifications,
     },
-    probe=directory.probe,
+    probe=probing.probe,
 )

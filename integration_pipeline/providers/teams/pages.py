@@ -36,6 +36,9 @@ LARGEST_PAGE = 999
 HEADERS: Mapping[str, str] = {"x-ms-throttle-priority": "Low"}
 """When a tenant runs short, people's own applications go first (learn.microsoft.com/graph/throttling-limits)."""
 
+ARE_TEAMS = "resourceProvisioningOptions/Any(x:x eq 'Team')"
+"""A flag of the group; it can be set where there is no team (learn.microsoft.com/graph/teams-list-all-teams)."""
+
 NEXT = "@odata.nextLink"
 
 
