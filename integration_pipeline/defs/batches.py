@@ -16,8 +16,8 @@ import dagster as dg
 from integration_pipeline import batch, sync
 from integration_pipeline.batch import Refused, Request
 from integration_pipeline.defs import lines, rendering, standing
-from integration_pipeline.defs.events import Tally
 from integration_pipeline.defs.lines import MAPPINGS, SYNC_TYPES, Line
+from integration_pipeline.defs.tally import Tally
 from integration_pipeline.errors import UsageError
 from integration_pipeline.model import Connection, SyncType
 from integration_pipeline.pipeline import Pipeline

@@ -16,6 +16,7 @@ from integration_pipeline.defs import checks, events
 from integration_pipeline.defs.lines import MAPPINGS, SYNCED
 from integration_pipeline.defs.partitions import TENANTS
 from integration_pipeline.defs.resources import DatabaseResource, LineWorksResource, SlackResource, TeamsResource
+from integration_pipeline.defs.tally import Tally
 from integration_pipeline.model import SyncType, System
 
 if TYPE_CHECKING:  # loading the definitions must not load the clients and the database's driver
@@ -113,12 +114,13 @@ def sync_directory(
     types = tuple(sync_type for asset, sync_type in SYNCED.items() if asset in assets)
     # Every look at partition_keys reads them from Dagster's storage. Checks executed by themselves come without any.
     tenant_ids = tuple(context.partition_keys) if assets else ()
-    tally = events.Tally(context.op_execution_context, config.dry_run)
+    tally = Tally(context.op_execution_context, config.dry_run)
     events.pool_sessions(context.instance)
     with events.detail(), database.open_pipeline(teams, slack, line_works) as pipeline:
         if assets:
             request = config.request(batches.existing(pipeline, tenant_ids, context.log), types, context.run.run_id)
-            batches.sync_assets(pipeline, request, assets, tally, at_once=database.connections_at_once)
+            with tally:
+                batches.sync_assets(pipeline, request, assets, tally, at_once=database.connections_at_once)
         if not config.dry_run:
             yield from checks.results(pipeline.database, context.selected_asset_check_keys, pipeline.now())
     # An output would be a materialization of the whole range: there is none.

@@ -7,6 +7,7 @@ from integration_pipeline.defs import events
 from integration_pipeline.defs.directory import POOL, sync_directory
 from integration_pipeline.defs.publishing import publish_days
 from integration_pipeline.defs.resources import DatabaseResource, LineWorksResource, SlackResource, TeamsResource
+from integration_pipeline.defs.tally import Tally
 
 sync_tenants = dg.define_asset_job(
     "sync_tenants",
@@ -42,8 +43,8 @@ def sync_failed(
     from integration_pipeline.defs import retrying  # noqa: PLC0415 - loads the clients and the database's driver
 
     events.pool_sessions(context.instance)
-    with events.detail(), database.open_pipeline(teams, slack, line_works) as pipeline:
-        tally = events.Tally(context)
+    tally = Tally(context)
+    with events.detail(), database.open_pipeline(teams, slack, line_works) as pipeline, tally:
         retrying.retry(pipeline, tally, config.tenant_ids or None, at_once=database.connections_at_once)
     tally.conclude()
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from integration_pipeline.batch import Request
 from integration_pipeline.defs import batches, checks, events, standing
-from integration_pipeline.defs.events import Tally
 from integration_pipeline.defs.lines import BUSY, SYNC_TYPES, Line
+from integration_pipeline.defs.tally import Tally
 from integration_pipeline.model import SyncType, System
 from integration_pipeline.pipeline import Pipeline
 

@@ -74,7 +74,13 @@ def test_one_dagster_yaml_without_telemetry_or_retries() -> None:
     assert settings["telemetry"] == {"enabled": False}
     assert settings["nux"] == {"enabled": False}
     assert settings["run_retries"]["enabled"] is False
-    assert settings["storage"] == {"postgres": {"postgres_url": {"env": "INTEGRATION_PIPELINE_DAGSTER_DATABASE_URL"}}}
+    assert settings["storage"] == {
+        "custom": {
+            "module": "integration_pipeline.defs.storage",
+            "class": "Storage",
+            "config": {"postgres_url": {"env": "INTEGRATION_PIPELINE_DAGSTER_DATABASE_URL"}},
+        }
+    }
     # A pool that let fewer runs in would line all chunks up behind the slowest tenant.
     concurrency = settings["concurrency"]
     assert concurrency["pools"]["default_limit"] == concurrency["runs"]["max_concurrent_runs"]
