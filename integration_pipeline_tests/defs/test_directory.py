@@ -34,7 +34,7 @@ def test_the_reason_can_be_read(stage: Stage) -> None:
     assert told.description is not None
     assert "1 of 3 tenants failed" in told.description
     assert "beta SLACK USERS, TEAMS, NOTIFICATIONS: AUTH_ERROR: " in told.description
-    assert "import fresh credentials" in told.description
+    assert "import the connection with the new tokens" in told.description
     assert told.metadata["failed_tenants"].value == 1
     table = told.metadata["failed"]
     assert isinstance(table, dg.TableMetadataValue)
