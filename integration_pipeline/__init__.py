@@ -5,7 +5,7 @@ The map, in the order in which a night goes::
     cli.py, commands/        what a person types                  definitions.py, defs/    the same through Dagster
     settings.py              the environment, read once
     pipeline.py              settings, database, locks, keys and sessions, opened together
-    batch.py                 every connection asked for, side by side
+    batch.py, crew.py        every connection asked for, side by side; who works and who waits
     estimate.py              what it will cost, said before it begins
     sync.py                  the line, once for all: one connection, one sync type
         tokens.py, crypto.py     a valid token; secrets sealed and opened

@@ -6,12 +6,13 @@ while there is work to do: a connection that waits for its provider's limits hol
 """
 
 import logging
+import math
 import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -19,6 +20,7 @@ from uuid import UUID
 import psycopg
 
 from integration_pipeline import registry
+from integration_pipeline.crew import Crew
 from integration_pipeline.errors import Busy, Interrupted, PipelineError, ProviderError
 from integration_pipeline.estimate import estimated
 from integration_pipeline.http.limiter import Pause
@@ -34,8 +36,8 @@ logger = logging.getLogger(__name__)
 CONCURRENCY = 8
 """How many connections are worked on at once; those that wait for a limit do not count."""
 
-MAX_THREADS = 256
-"""How many connections may be under way, waiting ones included."""
+MAX_UNDER_WAY = 1024
+"""How many connections may be under way, waiting ones included: each has a thread, and what it has read so far."""
 
 GRACE_SECONDS = 1.5
 """How long an interrupted batch waits for its workers to say so themselves. For a worker that does not hear it (it is
@@ -140,7 +142,7 @@ def run(
     on_event: Listener = ignore,
     expected: Estimates | None = None,
 ) -> Generator[Outcome | Refused, None, None]:
-    """Sync the connections; yields every outcome when it ends.
+    """Sync the connections, those that will take longest first; yields every outcome when it ends.
 
     :param expected: the :func:`estimates`, where the caller has them already.
 
@@ -149,17 +151,10 @@ def run(
     """
     if expected is None:
         expected = estimates(pipeline, request, connections)
-    work = _Work(pipeline, request, on_event, expected, threading.Semaphore(concurrency))
-    for connection in connections:
-        work.pending.put(connection)
-    threads = [
-        # Daemons: nobody waits for a thread that hangs in a read.
-        threading.Thread(target=work.loop, name=f"sync-{number}", daemon=True)
-        for number in range(min(len(connections), MAX_THREADS))
-    ]
+    ordered = longest_first(request, connections, expected)
+    work = _Work(pipeline, request, on_event, expected, ordered, concurrency)
     try:
-        for thread in threads:
-            thread.start()
+        work.crew.start()
         left = len(connections)
         while left:
             result = work.results.get()
@@ -170,50 +165,67 @@ def run(
             else:
                 yield result
     finally:
-        work.stop(threads)
+        work.stop()
 
 
-@dataclass(slots=True)
+def longest_first(request: Request, connections: Sequence[Connection], expected: Estimates) -> list[Connection]:
+    """In the order in which they should begin: a batch lasts as long as the last of them to end.
+
+    A type of which nobody knows how long it takes may be in for its first night, the longest of all.
+    """
+
+    def seconds(connection: Connection) -> float:
+        known = expected.get((connection.tenant_id, connection.system), {})
+        return sum(known[each].seconds if each in known else math.inf for each in due(connection, request))
+
+    return sorted(connections, key=seconds, reverse=True)
+
+
 class _Work:
     """The state the workers of one batch share."""
 
-    pipeline: Pipeline
-    request: Request
-    on_event: Listener
-    expected: Estimates
-    slots: threading.Semaphore
-    pending: queue.SimpleQueue[Connection] = field(default_factory=queue.SimpleQueue)
-    results: queue.SimpleQueue[Outcome | Refused | BaseException | None] = field(default_factory=queue.SimpleQueue)
-    stopping: threading.Event = field(default_factory=threading.Event)
-    open_rows: dict[UUID, Connection] = field(default_factory=dict)
-    hang_ups: set[Callable[[], None]] = field(default_factory=set)
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        request: Request,
+        on_event: Listener,
+        expected: Estimates,
+        connections: Sequence[Connection],
+        concurrency: int,
+    ) -> None:
+        self.pipeline = pipeline
+        self.request = request
+        self.on_event = on_event
+        self.expected = expected
+        self.crew = Crew(self._work_on, connections, slots=concurrency, most=MAX_UNDER_WAY)
+        self.results: queue.SimpleQueue[Outcome | Refused | BaseException | None] = queue.SimpleQueue()
+        self.stopping = threading.Event()
+        self.open_rows: dict[UUID, Connection] = {}
+        self.hang_ups: set[Callable[[], None]] = set()
 
-    def loop(self) -> None:
-        """One worker: takes connections until none is left."""
-        while not self.stopping.is_set():
-            try:
-                connection = self.pending.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                self._one(connection)
-            except Interrupted:
-                return
-            except Busy as error:
-                self.results.put(Refused(connection.tenant_id, connection.system, str(error)))
-            except PipelineError as error:
-                self._types(Session(connection, _Closed(), failure=error))
-            except psycopg.Error as error:
-                lost = PipelineError(f"the database refused or was lost: {type(error).__name__}")
-                self._types(Session(connection, _Closed(), failure=lost))
-            except Exception as error:  # noqa: BLE001 - a thread's edge: carried to the consumer, which raises it
-                self.results.put(error)
-                return
-            self.results.put(None)
+    def _work_on(self, connection: Connection) -> None:
+        """One connection, whatever happens to it; holds a slot of the crew's."""
+        try:
+            self._one(connection)
+        except Interrupted:
+            return
+        except Busy as error:
+            self.results.put(Refused(connection.tenant_id, connection.system, str(error)))
+        except PipelineError as error:
+            self._unbegun(connection, error)
+        except psycopg.Error as error:
+            self._unbegun(connection, PipelineError(f"the database refused or was lost: {type(error).__name__}"))
+        except Exception as error:  # noqa: BLE001 - a thread's edge: carried to the consumer, which raises it
+            self.results.put(error)
+            return
+        self.results.put(None)
+
+    def _unbegun(self, connection: Connection, error: PipelineError) -> None:
+        """Each type that was due fails with what kept the work from beginning."""
+        self._types(Session(connection, _Closed(), failure=error))
 
     def _one(self, connection: Connection) -> None:
-        # The slot first: a connection that nobody works on yet is free for others.
-        with self.slots, self._exclusively(connection):
+        with self._exclusively(connection):
             if not self.request.dry_run:
                 connection = store.read(
                     self.pipeline.database, self.pipeline.keyring, connection.tenant_id, connection.system
@@ -222,7 +234,7 @@ class _Work:
             manner = Manner(
                 wait=self.pause,
                 on_wait=lambda seconds, reason: self.on_event(Waiting(connection, seconds, reason)),
-                slot=self.slots,
+                slot=self.crew,
                 force_refresh=self.request.force_refresh,
                 keep_tokens=not self.request.dry_run,
             )
@@ -248,7 +260,7 @@ class _Work:
     def _exclusively(self, connection: Connection) -> AbstractContextManager[None]:
         if self.request.dry_run:
             return nullcontext()
-        aside = Pause(self.pause, slot=self.slots)
+        aside = Pause(self.pause, slot=self.crew)
         return self.pipeline.locks.hold(
             connection.tenant_id,
             connection.system,
@@ -286,15 +298,15 @@ class _Work:
             message = "the run was stopped"
             raise Interrupted(message)
 
-    def stop(self, threads: Sequence[threading.Thread]) -> None:
+    def stop(self) -> None:
         """End all work; a no-op after everything ended by itself."""
         self.stopping.set()
+        threads = self.crew.stop()
         for hang_up in list(self.hang_ups):
             hang_up()
         until = time.monotonic() + GRACE_SECONDS
         for thread in threads:
-            if thread.ident is not None:
-                thread.join(max(0.0, until - time.monotonic()))
+            thread.join(max(0.0, until - time.monotonic()))
         until = time.monotonic() + CLOSING_SECONDS
         for sync_id, connection in list(self.open_rows.items()):
             if time.monotonic() > until:
@@ -315,4 +327,4 @@ class _Closed:
     def get(self, *_: Any, **__: Any) -> Any:
         raise RuntimeError("nothing may be asked here")
 
-    post_json = get
+    post_json = room = get

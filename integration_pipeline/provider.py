@@ -38,11 +38,17 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most ``requests`` within any ``seconds``, over all operations that share ``name`` (per connection)."""
+    """At most ``requests`` within any ``seconds``, over all operations that share ``name`` (per connection).
+
+    :param sustained: how many for those who have been asking for ``sustained_after`` seconds without a pause of two windows;
+        None = as many as ever.
+    """
 
     name: str
     requests: int
     seconds: float
+    sustained: int | None = None
+    sustained_after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,15 @@ class Api(Protocol):
 
         ``operation`` names the provider's limits that apply (``Provider.limits``). ``read`` raises a ProviderError
         for an answer it cannot accept; a retryable one is tried again here and nowhere else.
+        """
+
+    def room(self, operation: str, parts: int) -> int:
+        """How many of so many parts the next request should carry; waits until that many may go.
+
+        All of them, but where they do not fill a limit's window evenly (twenty and twenty are more than thirty): then what
+        full requests leave of the window goes in a smaller one (ten), if the connection's own limit of requests has room
+        for that many. So no call is made that could be saved where calls are what is scarce, and nothing a limit allows
+        is left unused where it is the parts.
         """
 
     def post_json(

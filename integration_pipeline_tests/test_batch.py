@@ -10,7 +10,7 @@ import pytest
 from integration_pipeline import batch, registry
 from integration_pipeline.crypto import Keyring
 from integration_pipeline.errors import UsageError
-from integration_pipeline.model import Connection, Outcome, Status, SyncType, System
+from integration_pipeline.model import Connection, Estimate, Outcome, Status, SyncType, System
 from integration_pipeline.provider import Listing, Session
 from integration_pipeline.sandbox.world import build
 from integration_pipeline.store import connections
@@ -165,3 +165,51 @@ def test_waiting_for_another_invocation_holds_no_slot(night: Nights) -> None:
     others.close()
     assert {outcome.tenant_id for outcome in done[:6]} == {"tenant-0002", "tenant-0003"}
     assert {outcome.tenant_id for outcome in done[6:]} == {"tenant-0001"}
+
+
+def test_those_that_take_longest_begin_first_and_those_that_nobody_knows_before_them(night: Nights) -> None:
+    request = batch.Request(sync_types=(SyncType.USERS, SyncType.TEAMS))
+    expected = {
+        ("tenant-0001", System("SLACK")): {SyncType.USERS: Estimate(2, 20.0), SyncType.TEAMS: Estimate(1, 5.0)},
+        ("tenant-0002", System("SLACK")): {SyncType.USERS: Estimate(9, 600.0), SyncType.TEAMS: Estimate(1, 5.0)},
+        ("tenant-0003", System("SLACK")): {SyncType.TEAMS: Estimate(1, 1.0)},
+    }
+    ordered = batch.longest_first(request, batch.select(night.pipeline, request), expected)
+    assert [each.tenant_id for each in ordered] == ["tenant-0003", "tenant-0002", "tenant-0001"]
+
+
+def test_tenants_that_wait_hold_neither_a_slot_nor_a_session_of_the_database(
+    environ: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but one are told to wait; while they do, the one gets everything done."""
+    with nights(environ, build(tenants=17, users=3, channels=2, systems=["SLACK"])) as night:
+        waiting, let_go = threading.Semaphore(0), threading.Event()
+
+        def wait_for(event: threading.Event, seconds: float) -> bool:
+            if seconds:
+                waiting.release()
+                let_go.wait(60)
+                night.time.seconds += seconds
+            return event.is_set()
+
+        monkeypatch.setattr(night.pipeline, "wait_for", wait_for)
+        for number in range(1, 17):
+            name = f"tenant-{number:04d}"
+            night.sandbox.faults.add("limit", system="SLACK", tenant_id=name, retry_after="30", times=1)
+        request = batch.Request()
+        running = batch.run(night.pipeline, request, batch.select(night.pipeline, request), concurrency=2)
+        done = [next(running) for _ in range(3)]
+        for _ in range(16):
+            assert waiting.acquire(timeout=60)
+        (sessions,) = night.rows(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
+        )
+        (opened,) = night.rows("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        let_go.set()
+        done += list(running)
+
+    assert {result.tenant_id for result in done[:3]} == {"tenant-0017"}
+    assert len(done) == 17 * 3
+    assert {result.status for result in done if isinstance(result, Outcome)} == {Status.SUCCESS}
+    assert sessions == (0,)
+    assert opened[0] <= 10  # the pool's eight, the locks' one, and the one that looks

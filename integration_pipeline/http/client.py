@@ -11,6 +11,7 @@ import dataclasses
 import datetime as dt
 import json as json_module
 import logging
+import math
 import random
 import re
 import time
@@ -114,6 +115,24 @@ class Client:
         url = self._hosts.url(path)
         request = Request("GET", url.copy_merge_params(params) if params else url, headers or {})
         return self._call(lambda: request, read, operation=operation)
+
+    def room(self, operation: str, parts: int) -> int:
+        """As :meth:`integration_pipeline.provider.Api.room`."""
+        limits = self._provider.limits[operation]
+        rest = min((limit.requests % parts for limit in limits if self._is_cut_worth(limit, parts)), default=0)
+        if not rest:
+            return parts
+        costs = {self._own_limit: 1}
+        most, least = {**costs, **dict.fromkeys(limits, parts)}, {**costs, **dict.fromkeys(limits, rest)}
+        fits = self._limiter.fits(most, least, pause=self._pause, deadline=self._deadline)
+        return parts if fits else rest
+
+    def _is_cut_worth(self, limit: Limit, parts: int) -> bool:
+        """Whether requests of so many parts leave something of a window, and our own limit the requests to use it."""
+        if not limit.requests % parts or parts > limit.requests:
+            return False
+        requests = math.ceil(limit.requests / parts)
+        return self._own_limit.requests / self._own_limit.seconds >= requests / limit.seconds
 
     def post_json(
         self,

@@ -26,7 +26,7 @@ Waiter = Callable[[float], None]
 
 MAX_WAIT_SECONDS = 300.0
 """Nobody waits longer than this because a provider asks for it; the work fails as rate limited, and the next night tries
-again. A limit that is known beforehand may take as long as its window: half an hour at LINE WORKS."""
+again. A limit that is known beforehand may take as long as its window."""
 WORTH_TELLING_SECONDS = 1.0
 
 _NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
@@ -121,11 +121,7 @@ class Limiter:
         :param deadline: an instant of ``clock``.
         :raises NoRoom: the wait would last beyond the deadline, or longer than anybody waits.
         """
-        while (shortage := self._reserve(costs)) is not None:
-            seconds, name, patience = shortage
-            if seconds > min(patience, deadline - self._clock()):
-                raise NoRoom(f"the limit {name} has room in {seconds:.0f} s, longer than this sync may wait")
-            pause(seconds, f"rate limit {name}")
+        self._wait_while(lambda: self._reserve(costs), pause, deadline)
         try:
             yield
         finally:
@@ -133,6 +129,30 @@ class Limiter:
                 now = self._clock()
                 for limit, cost in costs.items():
                     self._windows[limit].land(cost, now)
+
+    def fits(
+        self,
+        most: Mapping[Limit, int],
+        least: Mapping[Limit, int],
+        *,
+        pause: Callable[[float, str], None],
+        deadline: float = math.inf,
+    ) -> bool:
+        """Wait until there is room for the least, and say whether there is for the most. Takes nothing.
+
+        :raises NoRoom: as :meth:`take`.
+        """
+        self._wait_while(lambda: self._look(least), pause, deadline)
+        return self._look(most) is None
+
+    def _wait_while(
+        self, look: Callable[[], "_Shortage | None"], pause: Callable[[float, str], None], deadline: float
+    ) -> None:
+        while (shortage := look()) is not None:
+            seconds, name, patience = shortage
+            if seconds > min(patience, deadline - self._clock()):
+                raise NoRoom(f"the limit {name} has room in {seconds:.0f} s, longer than this sync may wait")
+            pause(seconds, f"rate limit {name}")
 
     def block(self, names: Iterable[str], seconds: float) -> None:
         """Let nothing through that counts against these limits for so long: the provider said so.
@@ -148,12 +168,20 @@ class Limiter:
         """Count all costs, or none of them and say how long at least there will be no room, and for which limit."""
         with self._lock:
             now = self._clock()
-            worst = max((self._shortage(limit, cost, now) for limit, cost in costs.items()), default=None)
-            if worst is not None and worst.seconds > 0:
-                return worst
-            for limit, cost in costs.items():
-                self._windows[limit].in_flight += cost
-            return None
+            worst = self._worst(costs, now)
+            if worst is None:
+                for limit, cost in costs.items():
+                    self._windows[limit].enter(cost, now)
+            return worst
+
+    def _look(self, costs: Mapping[Limit, int]) -> _Shortage | None:
+        """The same, and count nothing."""
+        with self._lock:
+            return self._worst(costs, self._clock())
+
+    def _worst(self, costs: Mapping[Limit, int], now: float) -> _Shortage | None:
+        worst = max((self._shortage(limit, cost, now) for limit, cost in costs.items()), default=None)
+        return worst if worst is not None and worst.seconds > 0 else None
 
     def _shortage(self, limit: Limit, cost: int, now: float) -> _Shortage:
         window = self._windows.setdefault(limit, _Window(limit))
@@ -169,14 +197,16 @@ class _Window:
 
     def __init__(self, limit: Limit) -> None:
         self._limit = limit
-        self.in_flight = 0
+        self._in_flight = 0
         self._expiries: deque[tuple[float, int]] = deque()
         self._landed = 0
+        self._asking_since = self._answered_at = -math.inf
 
     def seconds_until_room(self, cost: int, now: float) -> float:
         while self._expiries and self._expiries[0][0] <= now:
             self._landed -= self._expiries.popleft()[1]
-        excess = self.in_flight + self._landed + min(cost, self._limit.requests) - self._limit.requests
+        size = self._size(now)
+        excess = self._in_flight + self._landed + min(cost, size) - size
         if excess <= 0:
             return 0.0
         for expiry, expiring in self._expiries:
@@ -185,8 +215,24 @@ class _Window:
                 return expiry - now
         return self._limit.seconds  # an answer that is still to come stays for a whole window at least
 
+    def _size(self, now: float) -> int:
+        limit = self._limit
+        if limit.sustained is None or self._has_paused(now) or now - self._asking_since < limit.sustained_after:
+            return limit.requests
+        return limit.sustained
+
+    def _has_paused(self, now: float) -> bool:
+        """Longer than whoever uses a window up at its start has to wait for the next."""
+        return not self._in_flight and now - self._answered_at >= 2 * self._limit.seconds
+
+    def enter(self, cost: int, now: float) -> None:
+        if self._has_paused(now):
+            self._asking_since = now
+        self._in_flight += cost
+
     def land(self, cost: int, now: float) -> None:
-        self.in_flight -= cost
+        self._in_flight -= cost
+        self._answered_at = now
         self._landed += cost
         expiry = now
         while cost > 0:

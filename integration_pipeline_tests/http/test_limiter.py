@@ -128,13 +128,32 @@ def test_a_wait_longer_than_anybody_waits_is_refused_at_once(clock: Clock, block
     assert clock.pauses == []
 
 
-def test_a_limit_over_half_an_hour_is_waited_for_although_no_provider_could_ask_for_so_long(clock: Clock) -> None:
+def test_a_limit_longer_than_any_provider_could_ask_to_wait_is_waited_for(clock: Clock) -> None:
     limiter = Limiter(clock)
-    minute, half_an_hour = Limit("users", 240, 60.0), Limit("users for long", 3600, 1800.0)
+    half_an_hour = Limit("long", 3600, 1800.0)
     for _ in range(4000):
-        take(limiter, clock, {minute: 1, half_an_hour: 1}, deadline=4 * 3600.0)
-    assert max(seconds for seconds, _ in clock.pauses) == 960
-    assert clock.now == 1860
+        take(limiter, clock, {half_an_hour: 1}, deadline=4 * 3600.0)
+    assert [seconds for seconds, _ in clock.pauses] == [1800]
+
+
+def test_whoever_asks_for_long_without_a_pause_has_less_until_there_was_one(clock: Clock) -> None:
+    limiter = Limiter(clock)
+    limit = Limit("peak", 4, 1.0, sustained=2, sustained_after=3.0)
+    went = [take(limiter, clock, {limit: 1}) for _ in range(18)]
+    assert went == [0] * 4 + [1] * 4 + [2] * 4 + [3, 3, 4, 4, 5, 5]
+    clock.now = 7
+    assert [take(limiter, clock, {limit: 1}) for _ in range(5)] == [7] * 4 + [8]
+
+
+def test_what_fits_is_told_without_being_taken(clock: Clock) -> None:
+    limiter = Limiter(clock)
+    assert limiter.fits({SECOND: 2}, {SECOND: 1}, pause=clock.pause)
+    take(limiter, clock, {SECOND: 1})
+    assert not limiter.fits({SECOND: 2}, {SECOND: 1}, pause=clock.pause)
+    take(limiter, clock, {SECOND: 1})
+    assert clock.now == 0
+    assert limiter.fits({SECOND: 2}, {SECOND: 1}, pause=clock.pause)
+    assert clock.now == 1
 
 
 def test_the_minute_of_a_connection_is_used_to_the_full(clock: Clock) -> None:

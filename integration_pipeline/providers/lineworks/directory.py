@@ -23,7 +23,7 @@ from integration_pipeline.providers.lineworks.records import BotDetails, BotRow,
 
 
 def _limits(operation: str) -> tuple[Limit, ...]:
-    return Limit(operation, 240, 60.0), Limit(f"{operation} for long", 120 * 30, 30 * 60.0)
+    return (Limit(operation, 240, 60.0, sustained=120, sustained_after=30 * 60.0),)
 
 
 LIMITS: Mapping[str, tuple[Limit, ...]] = {

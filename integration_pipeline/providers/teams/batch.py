@@ -54,6 +54,17 @@ def in_batches(things: Iterable[T]) -> Iterator[list[T]]:
         yield batch
 
 
+def followed(things: Iterable[T]) -> Iterator[tuple[T, bool]]:
+    """Each with whether another comes after it."""
+    iterator = iter(things)
+    for before in islice(iterator, 1):
+        latest = before
+        for thing in iterator:
+            yield latest, True
+            latest = thing
+        yield latest, False
+
+
 def ask(
     api: Api,
     urls: Mapping[str, str],
@@ -61,15 +72,28 @@ def ask(
     operation: str,
     headers: Mapping[str, str],
     part_headers: Mapping[str, str] | None = None,
+    is_followed: bool = False,
 ) -> dict[str, Any]:
     """GET up to twenty URLs, relative to the API's base, in one request.
+
+    Where more batches follow, in as many as :meth:`Api.room` thinks right: the last one ends no sooner for being cut.
 
     Parts that fail in a way that may heal are asked again without the others, as often as the client tries anything.
 
     :returns: for every id the part's body, parsed, or the ProviderError that it came to.
     :raises ProviderError: only a fatal one; any other failure of the whole is the answer of every part still open.
     """
-    batch = _Batch(urls, part_headers or {})
+    answers: dict[str, Any] = {}
+    parts = list(urls)
+    while parts:
+        size = api.room(operation, len(parts)) if is_followed else len(parts)
+        batch = _Batch({part: urls[part] for part in parts[:size]}, part_headers or {})
+        answers |= _answers(api, batch, operation, headers)
+        del parts[:size]
+    return answers
+
+
+def _answers(api: Api, batch: "_Batch", operation: str, headers: Mapping[str, str]) -> dict[str, Any]:
     try:
         api.post_json(
             "$batch", batch.read, operation=operation, json=batch.body, parts=batch.count_open, headers=headers
@@ -77,7 +101,7 @@ def ask(
     except ProviderError as error:
         if error.is_fatal:
             raise
-        return {part: batch.answers.get(part, batch.failures.get(part, error)) for part in urls}
+        return {part: batch.answers.get(part, batch.failures.get(part, error)) for part in batch.urls}
     return batch.answers
 
 
@@ -85,7 +109,7 @@ class _Batch:
     """One batch under way: what is answered, and what failed and may be asked again."""
 
     def __init__(self, urls: Mapping[str, str], headers: Mapping[str, str]) -> None:
-        self._urls = urls
+        self.urls = urls
         self._headers = dict(headers)
         self._is_token_renewed = False
         self.answers: dict[str, Any] = {}
@@ -94,7 +118,7 @@ class _Batch:
     def body(self) -> dict[str, Any]:
         """The request, for what is still open."""
         more = {"headers": self._headers} if self._headers else {}
-        return {"requests": [{"id": part, "method": "GET", "url": self._urls[part], **more} for part in self._open()]}
+        return {"requests": [{"id": part, "method": "GET", "url": self.urls[part], **more} for part in self._open()]}
 
     def count_open(self) -> int:
         return len(self._open())
@@ -111,7 +135,7 @@ class _Batch:
         self._ask_again()
 
     def _open(self) -> list[str]:
-        return [part for part in self._urls if part not in self.answers]
+        return [part for part in self.urls if part not in self.answers]
 
     def _keep(self, part: str, answer: PartAnswer | None) -> None:
         if answer is None:

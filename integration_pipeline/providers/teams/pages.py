@@ -17,7 +17,7 @@ from integration_pipeline.http.paging import Rows
 from integration_pipeline.model import Connection, Page, Rejection
 from integration_pipeline.provider import Session
 from integration_pipeline.providers.teams.answers import consent
-from integration_pipeline.providers.teams.batch import ask, in_batches, url
+from integration_pipeline.providers.teams.batch import ask, followed, in_batches, url
 from integration_pipeline.providers.teams.records import (
     ChangedGroupRow,
     ChangedUserRow,
@@ -148,9 +148,16 @@ def ask_each(
     :param path: with ``{}`` where the team's id goes.
     :returns: team ids, each with the body parsed, or with the ProviderError that it came to.
     """
-    for batch in in_batches(team_ids):
+    for batch, is_followed in followed(in_batches(team_ids)):
         urls = {team_id: url(path.format(quote(team_id, safe="")), query) for team_id in batch}
-        answers = ask(session.api, urls, operation=resource.operation, headers=HEADERS, part_headers=resource.headers)
+        answers = ask(
+            session.api,
+            urls,
+            operation=resource.operation,
+            headers=HEADERS,
+            part_headers=resource.headers,
+            is_followed=is_followed,
+        )
         for team_id, answer in answers.items():
             if isinstance(answer, Forbidden):
                 name_permission(answer, resource, session.connection)

@@ -93,6 +93,9 @@ class FakeApi:
         url = f"{path}?{query}" if query else path
         return self._try(lambda: self.graph.answer(url, headers or {}), read, operation, lambda: 1)
 
+    def room(self, _operation: str, parts: int) -> int:
+        return parts
+
     def post_json(
         self,
         path: str,

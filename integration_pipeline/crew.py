@@ -1,0 +1,89 @@
+"""Who works when: as many at once as there are slots, a thread for each job that has begun, waiting ones besides.
+
+A job holds a slot while it works and gives it up while it waits. The slot goes to whoever comes back from a wait, and to the
+next job only when nobody does: a night lasts as long as its slowest tenant, so one that its provider lets go on must not
+queue behind hundreds that have not begun. A thread is made where a job can begin and none is done with its own, so
+that they are as many as those who work and those who wait, however many jobs there are.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar
+
+Job = TypeVar("Job")
+
+
+class Crew(Generic[Job]):
+    """Runs jobs in the order given. It is the slot that its jobs hold: ``release`` to wait, ``acquire`` to go on.
+
+    :param work: does one job; it raises nothing.
+    :param slots: how many work at once.
+    :param most: how many may have begun and not ended, waiting ones included.
+    """
+
+    def __init__(self, work: Callable[[Job], None], jobs: Iterable[Job], *, slots: int, most: int) -> None:
+        self._work = work
+        self._pending = deque(jobs)
+        self._free = slots
+        self._most = most
+        self._coming_back = 0
+        self._lock = threading.Lock()
+        self._slot_is_free = threading.Condition(self._lock)
+        self._threads: set[threading.Thread] = set()
+
+    def start(self) -> None:
+        with self._lock:
+            self._begin()
+
+    def acquire(self) -> None:
+        """Take a slot again, after a wait."""
+        with self._lock:
+            self._coming_back += 1
+            self._slot_is_free.wait_for(lambda: self._free)
+            self._coming_back -= 1
+            self._free -= 1
+
+    def release(self) -> None:
+        """Give the slot to whoever can use it."""
+        with self._lock:
+            self._free += 1
+            if self._coming_back:
+                self._slot_is_free.notify()
+            self._begin()
+
+    def stop(self) -> list[threading.Thread]:
+        """Begin nothing more; returns the threads that are still under way."""
+        with self._lock:
+            self._pending.clear()
+            return list(self._threads)
+
+    def _begin(self) -> None:
+        """Begin what the slots that nobody comes back for are enough for."""
+        while self._pending and self._free > self._coming_back and len(self._threads) < self._most:
+            # A daemon: nobody waits for a thread that hangs in a read.
+            thread = threading.Thread(target=self._run, args=(self._pending[0],), name="crew", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system gives no more: those there are do the rest, one job after the other
+                if not self._threads:
+                    raise
+                return
+            self._pending.popleft()
+            self._free -= 1
+            self._threads.add(thread)
+
+    def _run(self, job: Job) -> None:
+        following: list[Job] = [job]
+        while following:
+            self._work(following.pop())
+            with self._lock:
+                self._free += 1
+                if self._coming_back:
+                    self._slot_is_free.notify()
+                if self._pending and self._free > self._coming_back:
+                    following.append(self._pending.popleft())
+                    self._free -= 1
+                else:
+                    self._threads.discard(threading.current_thread())
+                self._begin()

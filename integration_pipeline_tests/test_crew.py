@@ -1,0 +1,149 @@
+"""Who works, who waits, and who is next."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import pytest
+
+from integration_pipeline.crew import Crew
+
+SOON = 30.0
+"""A guard against hanging for ever, no expectation."""
+
+
+@dataclass
+class Stage:
+    """Jobs that do what they are told, step by step: a test says what happens, and looks."""
+
+    jobs: Sequence[str]
+    slots: int
+    most: int = 1000
+    waiting: Sequence[str] = ()
+    """Those that give up their slot once, until they are let go on."""
+    at_work: list[str] = field(default_factory=list)
+    begun: list[str] = field(default_factory=list)
+    most_at_work: int = 0
+    back: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.changed = threading.Condition()
+        self.crew: Crew[str] = Crew(self.work, self.jobs, slots=self.slots, most=self.most)
+        self.go_on = {job: threading.Event() for job in self.jobs}
+        self.end = {job: threading.Event() for job in self.jobs}
+        self.ended: list[str] = []
+        self.aside: list[str] = []
+
+    def work(self, job: str) -> None:
+        self.move(job, into=[self.begun, self.at_work])
+        if job in self.waiting:
+            self.move(job, out_of=self.at_work, into=[self.aside])
+            self.crew.release()
+            assert self.go_on[job].wait(SOON)
+            self.crew.acquire()
+            self.move(job, out_of=self.aside, into=[self.at_work, self.back])
+        assert self.end[job].wait(SOON)
+        self.move(job, out_of=self.at_work, into=[self.ended])
+
+    def move(self, job: str, *, into: Sequence[list[str]], out_of: list[str] | None = None) -> None:
+        with self.changed:
+            if out_of is not None:
+                out_of.remove(job)
+            for each in into:
+                each.append(job)
+            self.most_at_work = max(self.most_at_work, len(self.at_work))
+            self.changed.notify_all()
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        with self.changed:
+            assert self.changed.wait_for(holds, SOON)
+
+
+def _contains(jobs: Sequence[str], job: str) -> bool:
+    return job in jobs
+
+
+def test_as_many_work_as_there_are_slots_and_in_the_order_given() -> None:
+    stage = Stage([f"{number:02d}" for number in range(20)], slots=3)
+    stage.crew.start()
+    for job in stage.jobs:
+        stage.until(partial(_contains, stage.at_work, job))
+        stage.end[job].set()
+    stage.until(lambda: len(stage.ended) == 20)
+    assert stage.begun == list(stage.jobs)
+    assert stage.most_at_work == 3
+
+
+def test_any_number_may_wait_without_keeping_one_from_working() -> None:
+    waiting = [f"waits {number}" for number in range(50)]
+    stage = Stage([*waiting, "works"], slots=1, waiting=waiting)
+    stage.crew.start()
+    stage.end["works"].set()
+    stage.until(lambda: stage.ended == ["works"])
+    assert sorted(stage.aside) == sorted(waiting)
+    for job in waiting:
+        stage.end[job].set()
+        stage.go_on[job].set()
+    stage.until(lambda: len(stage.ended) == 51)
+    assert stage.most_at_work == 1
+
+
+def test_who_comes_back_from_a_wait_goes_before_those_who_have_not_begun() -> None:
+    stage = Stage(["waits", "works", "next"], slots=1, waiting=["waits"])
+    stage.crew.start()
+    stage.until(lambda: stage.at_work == ["works"])
+    stage.go_on["waits"].set()
+    while not stage.crew._coming_back:
+        threading.Event().wait(0.001)
+    stage.end["works"].set()
+    stage.until(lambda: stage.back == ["waits"])
+    assert stage.begun == ["waits", "works"]
+    stage.end["waits"].set()
+    stage.until(lambda: stage.at_work == ["next"])
+    stage.end["next"].set()
+    stage.until(lambda: len(stage.ended) == 3)
+
+
+def test_no_more_are_under_way_than_there_may_be_threads() -> None:
+    stage = Stage(["one", "two", "three"], slots=2, most=2, waiting=["one", "two"])
+    stage.crew.start()
+    stage.until(lambda: len(stage.aside) == 2)
+    assert stage.begun == ["one", "two"]
+    stage.end["one"].set()
+    stage.go_on["one"].set()
+    stage.until(lambda: "three" in stage.at_work)
+    for job in stage.jobs:
+        stage.end[job].set()
+        stage.go_on[job].set()
+    stage.until(lambda: len(stage.ended) == 3)
+
+
+def test_a_system_that_gives_no_more_threads_makes_the_rest_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, alive = threading.Thread.start, list[threading.Thread]()
+
+    def scarce(thread: threading.Thread) -> None:
+        if sum(one.is_alive() for one in alive) == 1:
+            raise RuntimeError("can't start new thread")
+        alive.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", scarce)
+    stage = Stage(["one", "two"], slots=2)
+    stage.crew.start()
+    stage.until(lambda: stage.at_work == ["one"])
+    assert stage.begun == ["one"]
+    stage.end["one"].set()
+    stage.end["two"].set()
+    stage.until(lambda: stage.ended == ["one", "two"])
+
+
+def test_a_crew_that_was_stopped_begins_nothing_more() -> None:
+    stage = Stage(["one", "two"], slots=1)
+    stage.crew.start()
+    stage.until(lambda: stage.at_work == ["one"])
+    (thread,) = stage.crew.stop()
+    stage.end["one"].set()
+    thread.join(SOON)
+    assert not thread.is_alive()
+    assert stage.begun == ["one"]
