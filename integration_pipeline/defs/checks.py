@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from integration_pipeline.defs import rendering
-from integration_pipeline.defs.lines import MAPPINGS, SYNCED, Coverage, Line, Token
+from integration_pipeline.defs.lines import MAPPINGS, SYNCED, Coverage, Held, Line, Token
 from integration_pipeline.model import Status
 
 if TYPE_CHECKING:  # loading the definitions must not load the database's driver
@@ -23,6 +23,7 @@ PARTIAL = "no_partial_syncs"
 FRESH = "fresh"
 COVERED = "mapping_coverage"
 TOKENS = "tokens_last"
+HELD = "no_holds_waiting"
 
 FRESH_FOR = dt.timedelta(hours=26)
 """A night, and two hours for it to end in."""
@@ -50,6 +51,7 @@ def specs() -> list[dg.AssetCheckSpec]:
             dg.AssetCheckSpec(
                 FRESH, asset=asset, description=f"Every tenant was synced within {_hours(FRESH_FOR)} hours."
             ),
+            dg.AssetCheckSpec(HELD, asset=asset, description="No deactivation waits for a person to look at it."),
         ]
     covered = f"At least {COVERAGE_FLOOR:.0%} of every connection's active accounts are matched, and none in ERROR."
     tokens = f"No access token that only a person can replace ends within {TOKEN_WARNING.days} days."
@@ -64,11 +66,13 @@ def evaluate(database: "Database", assets: Iterable[str], now: dt.datetime) -> I
 
     chosen = set(assets)
     lines = standing.lines(database) if chosen & SYNCED.keys() else []
+    waiting = standing.holds(database) if chosen & SYNCED.keys() else []
     for asset in sorted(chosen & SYNCED.keys()):
         own = [line for line in lines if line.sync_type is SYNCED[asset]]
         yield _syncs(asset, FAILED, own, Status.FAILED, dg.AssetCheckSeverity.ERROR)
         yield _syncs(asset, PARTIAL, own, Status.PARTIAL, dg.AssetCheckSeverity.WARN)
         yield freshness(asset, own, now)
+        yield holds(asset, [hold for hold in waiting if hold.sync_type is SYNCED[asset]])
     if "external_users" in chosen:
         ends_before, cut_off_before = now + TOKEN_WARNING, now - REFRESH_CUT_OFF_AFTER
         yield tokens(standing.tokens(database, ends_before=ends_before, cut_off_before=cut_off_before))
@@ -104,6 +108,23 @@ def freshness(asset: str, lines: Sequence[Line], now: dt.datetime) -> dg.AssetCh
         ["tenant", "system", "last success (UTC)", "latest sync"],
         f"{len(stale)} of {len(lines)} connections had no success within {_hours(FRESH_FOR)} hours",
     )
+
+
+def holds(asset: str, waiting: Sequence[Held]) -> dg.AssetCheckEvaluation:
+    """What the guard keeps back until a person has looked."""
+    rows = [
+        [
+            hold.tenant_id,
+            hold.system,
+            _moment(hold.created_at),
+            hold.rows,
+            "; ".join(hold.reasons),
+            f"Look with `holds show {hold.hold_id}`; then `holds approve` or `holds reject` it.",
+        ]
+        for hold in waiting
+    ]
+    head = ["tenant", "system", "since (UTC)", "rows", "reason", "remedy"]
+    return _evaluation(asset, HELD, rows, head, f"{len(rows)} holds wait for a person")
 
 
 def tokens(found: Sequence[Token]) -> dg.AssetCheckEvaluation:

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+from uuid import UUID
 
 from integration_pipeline.model import Counts, Outcome, Status, SyncType, System
 from integration_pipeline.registry import FOLDERS
@@ -74,6 +75,18 @@ class Token(NamedTuple):
     system: System
     expires_at: dt.datetime | None
     refresh_started_at: dt.datetime | None
+
+
+class Held(NamedTuple):
+    """Deactivations that wait for a person."""
+
+    tenant_id: str
+    system: System
+    sync_type: SyncType
+    hold_id: UUID
+    created_at: dt.datetime
+    rows: int
+    reasons: Sequence[str]
 
 
 class Coverage(NamedTuple):

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from uuid import UUID
 
-from integration_pipeline.defs.lines import NEVER, RUNNING, Coverage, Line, Token
+from integration_pipeline.defs.lines import NEVER, RUNNING, Coverage, Held, Line, Token
 from integration_pipeline.model import Counts, SyncType, System
+from integration_pipeline.store import holds as store
 from integration_pipeline.store import locks
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.queries import sql
@@ -92,6 +93,24 @@ def tokens(database: Database, *, ends_before: dt.datetime, cut_off_before: dt.d
     with database.operator() as cursor:
         moments = {"ends_before": ends_before, "cut_off_before": cut_off_before}
         return [Token(*row) for row in cursor.execute(sql("standing/tokens"), moments)]
+
+
+def holds(database: Database) -> list[Held]:
+    """What waits for a person, the oldest first."""
+    with database.operator() as cursor:
+        found = sorted(store.waiting(cursor), key=lambda hold: hold.created_at)
+    return [
+        Held(
+            hold.tenant_id,
+            System(hold.system_type),
+            SyncType(hold.sync_type),
+            hold.hold_id,
+            hold.created_at,
+            hold.held,
+            hold.reasons,
+        )
+        for hold in found
+    ]
 
 
 def coverage(database: Database, tenant_ids: Iterable[str] | None = None) -> list[Coverage]:

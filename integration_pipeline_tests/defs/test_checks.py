@@ -6,6 +6,7 @@ from integration_pipeline.definitions import defs
 from integration_pipeline.defs import checks
 from integration_pipeline.defs.directory import sync_directory
 from integration_pipeline.defs.lines import MAPPINGS, SYNC_TYPES, Coverage, Token
+from integration_pipeline.store import holds
 from integration_pipeline_tests import builders
 from integration_pipeline_tests.defs.conftest import Stage, named
 
@@ -68,6 +69,25 @@ def test_accounts_in_error_are_worth_a_look() -> None:
     assert checks.coverage([well]).passed
     assert not checks.coverage([well._replace(matched=99, in_error=1)]).passed
     assert checks.coverage([well._replace(active=0, matched=0)]).passed
+
+
+def test_what_the_guard_keeps_back_is_named_until_a_person_has_decided(stage: Stage) -> None:
+    stage.materialize("alpha")
+    stage.night.sandbox.faults.add("empty", system="SLACK", route="users.list", times=None)
+    stage.materialize("alpha")
+    found = stage.checks("external_users")["no_holds_waiting"]
+
+    ((tenant, system, _, rows, reason, remedy),) = named(found)
+    assert (tenant, system, rows) == ("alpha", "SLACK", "6")
+    assert reason
+    ((hold_id,),) = stage.night.rows("SELECT hold_id FROM sync_holds")
+    assert f"holds show {hold_id}" in remedy
+    assert found.severity is dg.AssetCheckSeverity.WARN
+    assert stage.checks("external_teams")["no_holds_waiting"].passed
+
+    holds.reject(stage.night.pipeline.database, hold_id, at=NOW)
+    evaluated = checks.evaluate(stage.night.pipeline.database, ["external_users"], NOW)
+    assert [each.passed for each in evaluated if each.check_name == checks.HELD] == [True]
 
 
 def test_a_token_that_only_a_person_can_replace_is_named_in_time(stage: Stage) -> None:

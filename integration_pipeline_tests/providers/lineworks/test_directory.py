@@ -219,9 +219,9 @@ def test_a_probe_names_what_is_refused() -> None:
     assert "group.read" in missing
 
 
-def test_every_operation_has_the_published_limit_and_half_of_it_over_half_an_hour() -> None:
+def test_every_operation_has_the_published_limit_and_half_of_it_after_half_an_hour() -> None:
     for operation, limits in PROVIDER.limits.items():
-        rates = [(limit.requests, limit.seconds) for limit in limits]
-        assert rates == [(240, 60.0), (3600, 1800.0)], operation
+        rates = [(limit.requests, limit.seconds, limit.sustained, limit.sustained_after) for limit in limits]
+        assert rates == [(240, 60.0, 120, 1800.0)], operation
     names = [limit.name for limits in PROVIDER.limits.values() for limit in limits]
     assert len(set(names)) == len(names)
