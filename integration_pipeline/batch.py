@@ -92,10 +92,17 @@ class Waiting(NamedTuple):
     reason: str
 
 
+class CutOff(NamedTuple):
+    """A sync was cut off with the whole batch, which yields no outcomes any more."""
+
+    connection: Connection
+    outcome: Outcome
+
+
 Estimates = Mapping[tuple[str, System], Mapping[SyncType, Estimate]]
 """By tenant and system, what each sync type will cost."""
 
-Event = Started | Read | Waiting
+Event = Started | Read | Waiting | CutOff
 Listener = Callable[[Event], None]
 
 
@@ -278,6 +285,7 @@ class _Work:
             run_id=self.request.run_id,
             estimates=self.expected.get((session.connection.tenant_id, session.connection.system), {}),
             on_begin=lambda connection, sync_id: self.open_rows.update({sync_id: connection}),
+            on_interrupted=lambda connection, outcome: self.on_event(CutOff(connection, outcome)),
             on_read=lambda connection, sync_type, rows: self.on_event(Read(connection, sync_type, rows)),
         )
         for sync_type in due(session.connection, self.request):

@@ -59,6 +59,7 @@ class Run:
     :param run_id: the Dagster run that asks, kept in the history.
     :param estimates: what each sync type is expected to cost, where that is known.
     :param on_begin: told the ``sync_id`` of every history row that is open from now on.
+    :param on_interrupted: told the outcome of a sync that is cut off, since nobody gets it back.
     :param on_read: told how many rows of the source were read so far.
     """
 
@@ -69,6 +70,7 @@ class Run:
     run_id: str | None = None
     estimates: Mapping[SyncType, Estimate] = field(default_factory=dict)
     on_begin: Callable[[Connection, UUID], None] = ignore
+    on_interrupted: Callable[[Connection, Outcome], None] = ignore
     on_read: Callable[[Connection, SyncType, int], None] = ignore
 
 
@@ -149,7 +151,7 @@ def sync(session: Session, provider: Provider, sync_type: SyncType, run: Run) ->
         plan = _read(attempt, provider, spool)
         return _preview(attempt, plan, spool) if run.dry_run else _commit(attempt, plan, spool)
     except Interrupted as error:
-        _fail(attempt, error, error.kind, str(error))
+        run.on_interrupted(session.connection, _fail(attempt, error, error.kind, str(error)))
         raise
     except PipelineError as error:
         if isinstance(error, ProviderError) and error.is_fatal:

@@ -1,5 +1,6 @@
 """The process around a command: how it starts, how it is interrupted, and what its outputs may do to it."""
 
+import json
 import os
 import signal
 import subprocess
@@ -108,8 +109,11 @@ def test_a_signal_in_the_middle_of_a_read_ends_the_process_and_leaves_a_true_his
     with subprocess.Popen(argv, env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert sandbox.wait_until_a_call_hangs(30)
         process.send_signal(number)
-        _, said = process.communicate(timeout=ENDS_SECONDS)
+        told, said = process.communicate(timeout=ENDS_SECONDS)
     assert process.returncode == 1
+    _, line, why = told.splitlines()
+    assert line.split()[:4] == ["tenant-0001", "SLACK", "USERS", "FAILED"]
+    assert why.strip().startswith("INTERRUPTED: ")
     expected = ["expected: 1 connection: unknown, first night", "  tenant-0001 SLACK: unknown, first night"]
     assert said.splitlines() == [*expected, f"integration-pipeline: stopped by {number.name}"]
     with database.operator() as cursor:
@@ -117,6 +121,23 @@ def test_a_signal_in_the_middle_of_a_read_ends_the_process_and_leaves_a_true_his
             "SELECT sync_type, status, error_type, completed_at IS NOT NULL FROM external_system_sync_history"
         ).fetchall()
     assert rows == [("USERS", "FAILED", "INTERRUPTED", True)]
+
+
+def test_a_sync_that_a_signal_cuts_off_has_its_line_of_json(
+    sandbox: Sandbox, environ: Mapping[str, str], tmp_path: Path
+) -> None:
+    own = imported(sandbox, environ, tmp_path)
+    sandbox.faults.add("hang", system="SLACK", route="conversations.list", times=None)
+    argv = [*PROGRAM, "sync", "--system-type", "SLACK", "--output", "json"]
+    with subprocess.Popen(argv, env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert sandbox.wait_until_a_call_hangs(30)
+        process.send_signal(signal.SIGTERM)
+        told, _ = process.communicate(timeout=ENDS_SECONDS)
+    rows = [json.loads(line) for line in told.splitlines()]
+    assert [(row["sync_type"], row["status"], row["error_type"], row["api_calls_minimum"] is None) for row in rows] == [
+        ("USERS", "SUCCESS", None, False),
+        ("TEAMS", "FAILED", "INTERRUPTED", True),
+    ]
 
 
 def test_a_signal_stops_the_embedded_database_too(sandbox: Sandbox, home: Path, tmp_path: Path) -> None:

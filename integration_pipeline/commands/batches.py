@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from integration_pipeline import batch
-from integration_pipeline.batch import Refused, Request
+from integration_pipeline.batch import CutOff, Event, Refused, Request
 from integration_pipeline.commands import estimates
 from integration_pipeline.commands.outcomes import Lines, as_json, summary
 from integration_pipeline.commands.output import emit, json_line, say
@@ -59,14 +59,26 @@ def perform(
     expected = batch.estimates(pipeline, request, connections)
     for line in () if is_json else estimates.before(due, expected):
         say(line)
+    cut_off: list[Outcome] = []
     with display(due, emit) as shown:
         if lines:
             shown.line(lines.header())
-        running = batch.run(pipeline, request, connections, on_event=shown.on_event, expected=expected)
-        with closing(running) as ending:
-            for result in ending:
-                results.add(result)
-                _show(result, shown, lines)
+
+        def on_event(event: Event) -> None:
+            if isinstance(event, CutOff):
+                cut_off.append(event.outcome)
+            else:
+                shown.on_event(event)
+
+        running = batch.run(pipeline, request, connections, on_event=on_event, expected=expected)
+        try:
+            with closing(running) as ending:
+                for result in ending:
+                    results.add(result)
+                    _show(result, shown, lines)
+        finally:  # of an interrupted batch, which has ended its workers by now
+            for outcome in cut_off:
+                _show(outcome, shown, lines)
     if lines:
         emit(summary(results.outcomes, refused=len(results.refused), seconds=time.monotonic() - begun))
     return results
