@@ -67,8 +67,8 @@ def night(environ: Mapping[str, str]) -> Iterator[Nights]:
 def test_no_statement_crosses_from_one_tenant_to_another(night: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
     with recorded(monkeypatch) as recording:
         everything(night)
-    assert missing_files(recording) == []
-    assert missing_texts(recording) == []
+    assert missing_files(recording) == [], "send it too: call what sends it in everything()"
+    assert missing_texts(recording) == [], "send it too: call what sends it in everything()"
     database = night.pipeline.database
     for tenant_id in (STRANGER, A):
         check_crossing(database, recording, tenant_id)
