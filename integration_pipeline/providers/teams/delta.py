@@ -25,8 +25,8 @@ from integration_pipeline.providers.teams.pages import NEXT, Resource, get
 
 log = logging.getLogger(__name__)
 
-MOST_ROWS = 50_000
-"""More changes than this are not worth it: they come some 200 a page, and the listing 999."""
+MOST_ROWS = 20_000
+"""More changes than this are not worth it: they come some 200 a page, the listing 999, and they wait in memory."""
 
 _LINK = "@odata.deltaLink"
 

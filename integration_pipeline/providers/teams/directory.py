@@ -120,7 +120,10 @@ def notifications(session: Session) -> Iterator[Listing]:
 
 
 def _changed_users(session: Session, told: Told) -> Iterator[Page]:
-    """The accounts that changed; those whose rows do not say all are asked for by their ids."""
+    """The accounts that changed; those whose rows do not say all are asked for by their ids.
+
+    Two pages, whatever the number: for each the stored rows are looked up.
+    """
     plain = [row for row in told.rows.values() if _is_plain(row)]
     yield Page(
         [records.user(cast("records.UserRow", row)) for row in plain if not is_removed(row)],
@@ -128,12 +131,15 @@ def _changed_users(session: Session, told: Told) -> Iterator[Page]:
         [Removal(row["id"], "USER") for row in plain if is_removed(row)],
     )
     others = [key for key, row in told.rows.items() if not _is_plain(row)]
+    asked = Page([], [])
     for key, answer in ask_each(session, USERS, others, "users/{}", {"$select": records.USER_FIELDS}):
         if isinstance(answer, ProviderError):
-            yield Page([], [Rejection(key, "USER", f"the account has changed and cannot be read: {answer}")])
+            asked.rejected.append(Rejection(key, "USER", f"the account has changed and cannot be read: {answer}"))
         else:
             page, rejected = USERS.rows.read_value({"value": [answer]})
-            yield Page([records.user(row) for row in page["value"]], [one._replace(key=key) for one in rejected])
+            asked.records.extend(records.user(row) for row in page["value"])
+            asked.rejected.extend(rejection._replace(key=key) for rejection in rejected)
+    yield asked
 
 
 def _is_plain(row: Mapping[str, Any]) -> bool:

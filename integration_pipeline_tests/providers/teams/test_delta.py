@@ -87,7 +87,7 @@ def teams_told(
 
 
 def test_the_last_row_of_an_account_is_how_it_is_wherever_it_comes_again() -> None:
-    (page,), _, _ = users_told(
+    (page, _), _, _ = users_told(
         [person("a", displayName="old"), person("b"), removed("c"), person("d", mail=7)],
         [person("a", displayName="new"), removed("b"), person("c"), person("d")],
     )
@@ -106,7 +106,7 @@ def test_the_next_night_goes_on_from_the_last_pages_link_and_the_week_does_not_b
 
 
 def test_what_was_never_set_is_null() -> None:
-    (page,), _, _ = users_told([person("a")])
+    (page, _), _, _ = users_told([person("a")])
     (user,) = page.records
     assert (user.employee_number, user.match_email, user.match_email_2) == (None, None, "a@contoso.co.jp")
 
@@ -126,7 +126,7 @@ def test_an_account_that_cannot_be_asked_for_is_rejected() -> None:
 
 
 def test_rows_that_cannot_be_read_are_rejected_by_their_ids_where_these_can() -> None:
-    (page,), _, _ = users_told([person("a", mail=7), {"displayName": "?"}, {"id": ""}])
+    (page, _), _, _ = users_told([person("a", mail=7), {"displayName": "?"}, {"id": ""}])
     assert [rejection.key for rejection in page.rejected] == ["a", None, None]
 
 
