@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -13,6 +13,9 @@ from integration_pipeline.provider import Option, Provider
 from integration_pipeline.settings import Settings, check_api_endpoint
 
 LARGEST_INTEGER = 2**31 - 1
+DEEPEST = 20
+"""Levels of lists and objects in a file. A whole entry has four."""
+_TOO_DEEP = "nested too deep: entries are objects in one list"
 
 
 def _at_least(lowest: int, highest: int = LARGEST_INTEGER) -> Callable[[Any], str | None]:
@@ -73,14 +76,34 @@ def parse_entries(text: bytes) -> Any:
     :raises UsageError: it is none; names line and column.
     """
     try:
-        return json.loads(text.decode("utf-8-sig"))
+        found = json.loads(text.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = text.count(b"\n", 0, error.start) + 1
         raise UsageError(f"line {line}: not UTF-8") from None
     except json.JSONDecodeError as error:
         raise UsageError(f"line {error.lineno}, column {error.colno}: not JSON: {error.msg}") from None
     except RecursionError:
-        raise UsageError("not a list of connections: nested too deep") from None
+        raise UsageError(_TOO_DEEP) from None
+    except ValueError:  # Python reads no number of more than 4,300 digits
+        raise UsageError("holds a number that is too long") from None
+    _check_depth(found)
+    return found
+
+
+def _check_depth(found: Any) -> None:
+    """Level by level: what is nested deeper than Python calls itself is read by some versions' parsers, and then by nobody."""
+    level = [found]
+    for _ in range(DEEPEST):
+        level = [part for item in level for part in _parts(item)]
+        if not level:
+            return
+    raise UsageError(_TOO_DEEP)
+
+
+def _parts(item: Any) -> Iterable[Any]:
+    if isinstance(item, dict):
+        return item.values()
+    return item if isinstance(item, list) else ()
 
 
 def check(raw: Any, known: Mapping[System, Provider], tenants: set[str], settings: Settings) -> tuple[Entry, Provider]:

@@ -224,8 +224,13 @@ def test_any_json_is_imported_whole_or_not_at_all(
 
 
 @pytest.mark.parametrize("kind", ENTRIES)
-@pytest.mark.parametrize("depth", [10, 300, 700, 900, 960, 980, 990, 2000, 5000, 100_000])
-def test_json_that_is_nested_too_deep_is_refused(
-    imports: Mapping[str, Import], database: Database, keyring: Keyring, kind: str, depth: int
-) -> None:
-    check(database, keyring, imports[kind], nested(depth))
+@pytest.mark.parametrize("depth", [20, 300, 990, 2000, 20_000, 100_000])
+def test_json_that_is_nested_too_deep_is_refused(imports: Mapping[str, Import], kind: str, depth: int) -> None:
+    with pytest.raises(UsageError, match="nested too deep"):
+        imports[kind](nested(depth))
+
+
+@pytest.mark.parametrize("kind", ENTRIES)
+def test_a_number_that_python_does_not_read_is_refused(imports: Mapping[str, Import], kind: str) -> None:
+    with pytest.raises(UsageError, match="a number that is too long"):
+        imports[kind](b'[{"tenant_id": ' + b"1" * 5000 + b"}]")
