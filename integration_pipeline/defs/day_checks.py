@@ -27,7 +27,7 @@ _DESCRIPTIONS = {
     DUE: "Every sync that was due on the newest day ran.",
     AHEAD: "No KPI is dated after the day that it is where its tenant is.",
     FALLEN: f"No mapping coverage fell by more than {POINTS:.0f} percentage points from one day to the next.",
-    EQUAL: "Every spreadsheet says of these days what the database says; each is read once more.",
+    EQUAL: "The spreadsheets say of these days what the database says: 60 of them a day are read once more, all in turn.",
 }
 
 Rows = Sequence[Sequence[object]]

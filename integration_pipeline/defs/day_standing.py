@@ -25,6 +25,10 @@ from integration_pipeline.store.spreadsheets import Spreadsheet
 
 Row = tuple[object, ...]
 
+COMPARED = 60
+"""Spreadsheets compared in one day: a minute of what one service account may read (Sheets API, "Usage limits"). All of a
+thousand would take longer than publishing them did; so each has its turn, every so many days."""
+
 
 def not_run(pipeline: Pipeline) -> list[Row]:
     """What was due on the newest day on which anything was synced, and did not run."""
@@ -59,11 +63,14 @@ def fallen(pipeline: Pipeline, points: float) -> list[Row]:
 
 
 def unequal(pipeline: Pipeline, tenant_ids: Sequence[str], days: Sequence[dt.date]) -> list[Row]:
-    """Where the tenants' spreadsheets differ from the database on these days; one that was never published says nothing."""
+    """Where spreadsheets of these tenants, those whose turn it is, differ from the database on these days.
+
+    One that was never published says nothing.
+    """
     tenants = {tenant.tenant_id: tenant for tenant in people.list_tenants(pipeline.database)}
     accounts: dict[str, Account] = {}
     found: list[Row] = []
-    for tenant_id in tenant_ids:
+    for tenant_id in in_turn(tenant_ids, pipeline.now().date()):
         try:
             found += [
                 (tenant_id, difference) for difference in _differences(pipeline, tenants[tenant_id], days, accounts)
@@ -71,6 +78,12 @@ def unequal(pipeline: Pipeline, tenant_ids: Sequence[str], days: Sequence[dt.dat
         except PipelineError as error:
             found.append((tenant_id, f"it cannot be read: {error}"))
     return found
+
+
+def in_turn(tenant_ids: Sequence[str], day: dt.date) -> list[str]:
+    """At most :data:`COMPARED` of the tenants; on the days that follow the others, until all had their turn."""
+    turns = -(-len(tenant_ids) // COMPARED)
+    return sorted(tenant_ids)[day.toordinal() % turns :: turns] if turns else []
 
 
 def _differences(

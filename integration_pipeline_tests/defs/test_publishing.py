@@ -8,6 +8,7 @@ import pytest
 from dagster._core.storage.partition_status_cache import build_failed_and_in_progress_partition_subset
 
 from integration_pipeline.definitions import defs
+from integration_pipeline.defs import day_standing
 from integration_pipeline.defs.mornings import TOKYO
 from integration_pipeline.defs.partitions import DAYS, range_tags
 from integration_pipeline.defs.publishing import publish_days
@@ -252,6 +253,16 @@ def test_a_coverage_that_fell_by_more_than_ten_points_is_named(stage: Stage, bef
     assert found.passed is passed
     if not passed:
         assert named(found) == [["alpha", "SLACK", today().isoformat(), "100.0", "110.5"]]
+
+
+def test_every_spreadsheet_is_compared_in_turn_and_no_more_a_day_than_may_be_read_in_a_minute() -> None:
+    tenants = [f"t{number:04d}" for number in range(1000)]
+    days = [today() + dt.timedelta(days=number) for number in range(17)]
+    turns = [day_standing.in_turn(tenants, day) for day in days]
+    assert max(map(len, turns)) <= day_standing.COMPARED
+    assert sorted(tenant for turn in turns for tenant in turn) == tenants
+    assert day_standing.in_turn(tenants[:60], today()) == tenants[:60]
+    assert day_standing.in_turn([], today()) == []
 
 
 def test_a_cell_that_somebody_changed_is_named(stage: Stage) -> None:
