@@ -234,10 +234,7 @@ class _Work:
     def _one(self, connection: Connection) -> None:
         with self._exclusively(connection):
             if not self.request.dry_run:
-                connection = store.read(
-                    self.pipeline.database, self.pipeline.keyring, connection.tenant_id, connection.system
-                )
-                history.close_interrupted(self.pipeline.database, connection, at=self.pipeline.now())
+                connection = self._reread(connection)
             manner = Manner(
                 wait=self.pause,
                 on_wait=lambda seconds, reason: self.on_event(Waiting(connection, seconds, reason)),
@@ -254,6 +251,13 @@ class _Work:
                 except ProviderError as error:
                     session.failure = error
                 self._types(session)
+
+    def _reread(self, connection: Connection) -> Connection:
+        """The connection as it is now that nobody else works on it; what a killed process left open of it is closed."""
+        tenant_id, system = connection.tenant_id, connection.system
+        with self.pipeline.database.transaction(tenant_id) as cursor:
+            history.close_open_rows(cursor, tenant_id, system, at=self.pipeline.now())
+            return store.current(cursor, self.pipeline.keyring, tenant_id, system)
 
     @contextmanager
     def _hung_up_on_stop(self, hang_up: Callable[[], None]) -> Iterator[None]:

@@ -83,6 +83,10 @@ class Attempt:
     run: Run
     started_at: dt.datetime
     sync_id: UUID | None = None
+    generation: int = 0
+    """The connection's, before anything was read."""
+    stored: dict[str, int] | None = None
+    """What is stored, where it was read already."""
     has_bookmarks: bool = False
     """Whether any are stored, be they of use or not."""
     rows_read: int = 0
@@ -136,16 +140,7 @@ def sync(session: Session, provider: Provider, sync_type: SyncType, run: Run) ->
     attempt = Attempt(session, sync_type, run, run.now())
     spool = Spool(run.batch_size or session.connection.batch_size)
     try:
-        if not run.dry_run:
-            attempt.sync_id = history.begin(
-                run.database,
-                session.connection,
-                sync_type,
-                started_at=attempt.started_at,
-                run_id=run.run_id,
-                estimate=run.estimates.get(sync_type),
-            )
-            run.on_begin(session.connection, attempt.sync_id)
+        _begin(attempt)
         if session.failure:
             raise session.failure.with_traceback(None)
         plan = _read(attempt, provider, spool)
@@ -176,17 +171,43 @@ def rematch(database: Database, connection: Connection, *, at: dt.datetime) -> i
         return len(staging.rematch_now(cursor, connection, at))
 
 
-def _read(attempt: Attempt, provider: Provider, spool: Spool) -> Plan:
-    """Walk the provider and compare; nothing is written."""
-    session, target = attempt.session, attempt.target
-    with attempt.run.database.transaction(session.connection.tenant_id) as cursor:
-        generation = staging.generation(cursor, session.connection)
+def _begin(attempt: Attempt) -> None:
+    """Commit the history row, and read where the connection stands: its generation, and where its listings go on.
+
+    Where none goes on, all of them will be read whole: what is stored is read along.
+    """
+    session, run = attempt.session, attempt.run
+    sync_id: UUID | None = None
+    with _transaction(attempt) as cursor:
+        if not run.dry_run:
+            sync_id = history.open_row(
+                cursor,
+                session.connection,
+                attempt.sync_type,
+                started_at=attempt.started_at,
+                run_id=run.run_id,
+                estimate=run.estimates.get(attempt.sync_type),
+            )
+        attempt.generation = staging.generation(cursor, session.connection)
         bookmarks = cursors.load(cursor, session.connection, attempt.sync_type)
+        if not bookmarks and not session.failure:
+            attempt.stored = staging.stored(cursor, attempt.target, session.connection)
+    if sync_id is not None:
+        attempt.sync_id = sync_id
+        run.on_begin(session.connection, sync_id)
     attempt.has_bookmarks = bool(bookmarks)
     session.bookmarks = {} if session.reads_all else cursors.trusted(bookmarks, at=attempt.started_at)
     session.next_bookmarks = {}
-    session.known = partial(_known, attempt)
+
+
+def _read(attempt: Attempt, provider: Provider, spool: Spool) -> Plan:
+    """Walk the provider and compare; nothing is written."""
+    target = attempt.target
+    attempt.session.known = partial(_known, attempt)
     diff = Diff({}, by_kind=target.by_kind)
+    if attempt.stored is not None:
+        diff.load(attempt.stored)
+        attempt.stored = None
     walk = _walk(attempt, provider, diff, spool)
     if diff.unproven:
         attempt.session.memo.clear()  # nor does what it fetched for other types count as whole
@@ -198,7 +219,7 @@ def _read(attempt: Attempt, provider: Provider, spool: Spool) -> Plan:
         diff.hold()
     else:
         diff.absent(absent)
-    return Plan(generation, diff, walk, objections)
+    return Plan(attempt.generation, diff, walk, objections)
 
 
 def _walk(attempt: Attempt, provider: Provider, diff: Diff, spool: Spool) -> Walk:

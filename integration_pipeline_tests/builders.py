@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -14,7 +15,8 @@ from pydantic import SecretStr
 from integration_pipeline.crypto import Keyring
 from integration_pipeline.diff import Absence, Change
 from integration_pipeline.errors import Cause
-from integration_pipeline.model import Connection, Notice, System
+from integration_pipeline.model import Connection, Notice, SyncType, System
+from integration_pipeline.store import history
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.spool import Spool, row_of, row_of_absence
 from integration_pipeline.store.staging import Target
@@ -123,3 +125,9 @@ def spooled(target: Target, changes: Iterable[Change], absent: Iterable[Absence]
         for absence in absent:
             spool.add(row_of_absence(absence, len(target.columns)), deactivates=absence.is_active)
         yield spool
+
+
+def begin(database: Database, connection: Connection, sync_type: SyncType, **more: Any) -> UUID:
+    """A sync under way, as its history row says."""
+    with database.transaction(connection.tenant_id) as cursor:
+        return history.open_row(cursor, connection, sync_type, **more)

@@ -91,7 +91,15 @@ def read(database: Database, keyring: Keyring, tenant_id: str, system: System) -
     :raises UsageError: there is none, or a secret does not open.
     """
     with database.transaction(tenant_id) as cursor:
-        found = row(cursor, tenant_id, system)
+        return current(cursor, keyring, tenant_id, system)
+
+
+def current(cursor: psycopg.Cursor[Any], keyring: Keyring, tenant_id: str, system: System) -> Connection:
+    """The same inside a transaction.
+
+    :raises UsageError: there is none, or a secret does not open.
+    """
+    found = row(cursor, tenant_id, system)
     if found is None:
         raise UsageError(f"{tenant_id} has no {system} connection")
     return opened(found, keyring)

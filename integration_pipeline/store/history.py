@@ -69,20 +69,6 @@ class Entry(NamedTuple):
 COLUMNS = Entry._fields[:-1]
 
 
-def begin(
-    database: Database,
-    connection: Connection,
-    sync_type: SyncType,
-    *,
-    started_at: dt.datetime,
-    run_id: str | None = None,
-    estimate: Estimate | None = None,
-) -> UUID:
-    """Commit a row that says FAILED, INTERRUPTED: what is true if nothing more comes of it."""
-    with database.transaction(connection.tenant_id) as cursor:
-        return open_row(cursor, connection, sync_type, started_at=started_at, run_id=run_id, estimate=estimate)
-
-
 def open_row(
     cursor: psycopg.Cursor[Any],
     connection: Connection,
@@ -92,7 +78,10 @@ def open_row(
     run_id: str | None = None,
     estimate: Estimate | None = None,
 ) -> UUID:
-    """The same inside a transaction that also finishes it, where all that can come of it is all or nothing."""
+    """A row that says FAILED, INTERRUPTED: what is true if nothing more comes of it, once it is committed.
+
+    Where all that can come of it is all or nothing, the same transaction also finishes it.
+    """
     row = cursor.execute(
         "INSERT INTO external_system_sync_history "
         "(sync_id, tenant_id, system_type, sync_type, started_at, error_type, error_message, run_id, "
@@ -181,11 +170,16 @@ def close_interrupted(database: Database, connection: Connection, *, at: dt.date
     :returns: how many rows.
     """
     with database.transaction(connection.tenant_id) as cursor:
-        return cursor.execute(
-            "UPDATE external_system_sync_history SET completed_at = greatest(%s, started_at) "
-            "WHERE tenant_id = %s AND system_type = %s AND completed_at IS NULL",
-            (at, connection.tenant_id, connection.system),
-        ).rowcount
+        return close_open_rows(cursor, connection.tenant_id, connection.system, at=at)
+
+
+def close_open_rows(cursor: psycopg.Cursor[Any], tenant_id: str, system: System, *, at: dt.datetime) -> int:
+    """The same inside a transaction."""
+    return cursor.execute(
+        "UPDATE external_system_sync_history SET completed_at = greatest(%s, started_at) "
+        "WHERE tenant_id = %s AND system_type = %s AND completed_at IS NULL",
+        (at, tenant_id, system),
+    ).rowcount
 
 
 def recent(database: Database, *, tenant_ids: Sequence[str] | None = None, limit: int | None = 20) -> list[Entry]:

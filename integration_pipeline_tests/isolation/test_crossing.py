@@ -195,10 +195,10 @@ def people_s_work(night: Nights) -> None:
         (connection,) = connections.load(database, keyring, tenant_ids=[tenant_id], systems=[LINE_WORKS])
         changes_alone(database, connection)
         at = pipeline.now()
-        history.begin(database, connection, SyncType.USERS, started_at=at)
+        builders.begin(database, connection, SyncType.USERS, started_at=at)
         history.close_interrupted(database, connection, at=at)
         history.interrupt(
-            database, connection, history.begin(database, connection, SyncType.USERS, started_at=at), at=at
+            database, connection, builders.begin(database, connection, SyncType.USERS, started_at=at), at=at
         )
         spreadsheets.failed(database, tenant_id, at, Forbidden("no", remedy="Share it."))
     sealing.reseal(database, Keyring({"new": bytes(32), "test": bytes(range(32))}))

@@ -55,7 +55,7 @@ FAILURE = {
 
 
 def begin(database: Database, connection: Connection, at: dt.datetime = SIX) -> UUID:
-    return history.begin(database, connection, SyncType.USERS, started_at=at, run_id="run-1")
+    return builders.begin(database, connection, SyncType.USERS, started_at=at, run_id="run-1")
 
 
 def only(database: Database) -> history.Entry:

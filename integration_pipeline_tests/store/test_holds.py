@@ -12,7 +12,7 @@ from integration_pipeline.crypto import Keyring
 from integration_pipeline.diff import Diff
 from integration_pipeline.errors import Busy, UsageError
 from integration_pipeline.model import Connection, Page, Record, Setting, State, SyncType, Team, User
-from integration_pipeline.store import history, holds, staging
+from integration_pipeline.store import holds, staging
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.holds import HeldRow
 from integration_pipeline.store.locks import Locks
@@ -46,7 +46,7 @@ def sync(database: Database, connection: Connection) -> Sync:
 
     def syncs(records: Iterable[Record], sync_type: SyncType = SyncType.USERS, reasons: Iterable[str] = ()) -> Any:
         target, reasons = TARGETS[sync_type], list(reasons)
-        sync_id = history.begin(database, connection, sync_type, started_at=AT)
+        sync_id = builders.begin(database, connection, sync_type, started_at=AT)
         with database.transaction(connection.tenant_id) as cursor:
             generation = staging.generation(cursor, connection)
             diff = Diff(staging.stored(cursor, target, connection), by_kind=target.by_kind)
