@@ -20,6 +20,7 @@ from uuid import UUID
 import psycopg
 
 from integration_pipeline import registry
+from integration_pipeline.attempt import Run, ignore
 from integration_pipeline.crew import Crew
 from integration_pipeline.errors import Busy, Interrupted, PipelineError, ProviderError
 from integration_pipeline.estimate import estimated
@@ -29,7 +30,7 @@ from integration_pipeline.pipeline import Manner, Pipeline, base_url, open_sessi
 from integration_pipeline.provider import Session
 from integration_pipeline.store import connections as store
 from integration_pipeline.store import history
-from integration_pipeline.sync import Run, ignore, sync
+from integration_pipeline.sync import sync
 
 logger = logging.getLogger(__name__)
 

@@ -7,126 +7,30 @@ open, and writes last, in one short transaction that also turns the history row,
 import datetime as dt
 import logging
 import traceback
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from uuid import UUID
 
 import psycopg
 
-from integration_pipeline import guard, notices
-from integration_pipeline.diff import GONE, Absence, Diff
-from integration_pipeline.errors import Interrupted, InvalidResponse, Kind, PipelineError, ProviderError
-from integration_pipeline.model import (
-    Connection,
-    Counts,
-    Estimate,
-    Notice,
-    Outcome,
-    Page,
-    PlannedChange,
-    Status,
-    SyncType,
-)
-from integration_pipeline.provider import Listing, Provider, Session
+from integration_pipeline import notices
+from integration_pipeline.attempt import Attempt, Run
+from integration_pipeline.diff import GONE
+from integration_pipeline.errors import Interrupted, Kind, PipelineError, ProviderError
+from integration_pipeline.model import Connection, Counts, Outcome, PlannedChange, Status, SyncType
+from integration_pipeline.provider import Provider, Session
+from integration_pipeline.reading import read
 from integration_pipeline.store import cursors, history, holds, staging
 from integration_pipeline.store.engine import CommitUnanswered, Database
-from integration_pipeline.store.spool import Row, Spool, row_of, row_of_absence
-from integration_pipeline.store.staging import TARGETS, Apply, Cursor, Target
-from integration_pipeline.verdict import Plan, Walk, problems, verdict
+from integration_pipeline.store.spool import Row, Spool
+from integration_pipeline.store.staging import Apply, Cursor, Target
+from integration_pipeline.verdict import Plan, problems, verdict
 
 logger = logging.getLogger(__name__)
 
-LARGEST_LISTING = 10_000_000
-"""Rows. Ten times the largest directory there is; a provider that goes on has lost its way, and would take our memory."""
-
 LARGEST_PLAN = 1000
 """How many changes of a dry run are named one by one; the counts are always whole."""
-
-
-def ignore(*_: object) -> None:
-    """The listener that does nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What all syncs of one invocation share.
-
-    :param batch_size: how many changed records are buffered at a time; None = as the connection says.
-    :param run_id: the Dagster run that asks, kept in the history.
-    :param estimates: what each sync type is expected to cost, where that is known.
-    :param on_begin: told the ``sync_id`` of every history row that is open from now on.
-    :param on_interrupted: told the outcome of a sync that is cut off, since nobody gets it back.
-    :param on_read: told how many rows of the source were read so far.
-    """
-
-    database: Database
-    now: Callable[[], dt.datetime]
-    dry_run: bool = False
-    batch_size: int | None = None
-    run_id: str | None = None
-    estimates: Mapping[SyncType, Estimate] = field(default_factory=dict)
-    on_begin: Callable[[Connection, UUID], None] = ignore
-    on_interrupted: Callable[[Connection, Outcome], None] = ignore
-    on_read: Callable[[Connection, SyncType, int], None] = ignore
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One sync under way: what its outcome will be made of."""
-
-    session: Session
-    sync_type: SyncType
-    run: Run
-    started_at: dt.datetime
-    sync_id: UUID | None = None
-    generation: int = 0
-    """The connection's, before anything was read."""
-    stored: dict[str, int] | None = None
-    """What is stored, where it was read already."""
-    has_bookmarks: bool = False
-    """Whether any are stored, be they of use or not."""
-    rows_read: int = 0
-
-    @property
-    def target(self) -> Target:
-        return TARGETS[self.sync_type]
-
-    def outcome(
-        self,
-        status: Status,
-        counts: Counts,
-        kind: Kind | None = None,
-        message: str | None = None,
-        remedy: str | None = None,
-        changes: Sequence[PlannedChange] = (),
-        told: Sequence[Notice] = (),
-    ) -> Outcome:
-        cost = self.session.cost_since_accounted
-        return Outcome(
-            sync_id=str(self.sync_id) if self.sync_id else None,
-            tenant_id=self.session.connection.tenant_id,
-            system=self.session.connection.system,
-            sync_type=self.sync_type,
-            started_at=self.started_at,
-            completed_at=max(self.run.now(), self.started_at),  # a clock may be set back meanwhile
-            status=status,
-            counts=counts,
-            error_type=kind.value if kind else None,
-            error_message=message,
-            remedy=remedy,
-            warnings=tuple(self.session.warnings),
-            api_calls=cost.calls,
-            api_calls_minimum=None if status is Status.FAILED else cost.fewest,
-            load=cost.load,
-            estimate=self.run.estimates.get(self.sync_type),
-            dry_run=self.run.dry_run,
-            changes=tuple(changes),
-            notices=tuple(told),
-        )
 
 
 def sync(session: Session, provider: Provider, sync_type: SyncType, run: Run) -> Outcome:
@@ -143,7 +47,7 @@ def sync(session: Session, provider: Provider, sync_type: SyncType, run: Run) ->
         _begin(attempt)
         if session.failure:
             raise session.failure.with_traceback(None)
-        plan = _read(attempt, provider, spool)
+        plan = read(attempt, provider, spool)
         return _preview(attempt, plan, spool) if run.dry_run else _commit(attempt, plan, spool)
     except Interrupted as error:
         run.on_interrupted(session.connection, _fail(attempt, error, error.kind, str(error)))
@@ -178,7 +82,7 @@ def _begin(attempt: Attempt) -> None:
     """
     session, run = attempt.session, attempt.run
     sync_id: UUID | None = None
-    with _transaction(attempt) as cursor:
+    with attempt.transaction() as cursor:
         if not run.dry_run:
             sync_id = history.open_row(
                 cursor,
@@ -198,118 +102,6 @@ def _begin(attempt: Attempt) -> None:
     attempt.has_bookmarks = bool(bookmarks)
     session.bookmarks = {} if session.reads_all else cursors.trusted(bookmarks, at=attempt.started_at)
     session.next_bookmarks = {}
-
-
-def _read(attempt: Attempt, provider: Provider, spool: Spool) -> Plan:
-    """Walk the provider and compare; nothing is written."""
-    target = attempt.target
-    attempt.session.known = partial(_known, attempt)
-    diff = Diff({}, by_kind=target.by_kind)
-    if attempt.stored is not None:
-        diff.load(attempt.stored)
-        attempt.stored = None
-    walk = _walk(attempt, provider, diff, spool)
-    if diff.unproven:
-        attempt.session.memo.clear()  # nor does what it fetched for other types count as whole
-    absent, objections = _removals(attempt, diff, walk)
-    for absence in absent:
-        if absence.is_active or not objections:  # where the guard doubts the listing, nothing is believed of it
-            spool.add(row_of_absence(absence, len(target.columns)), deactivates=absence.is_active)
-    if objections:
-        diff.hold()
-    else:
-        diff.absent(absent)
-    return Plan(attempt.generation, diff, walk, objections)
-
-
-def _walk(attempt: Attempt, provider: Provider, diff: Diff, spool: Spool) -> Walk:
-    walk = Walk()
-    for listing in provider.listings[attempt.sync_type](attempt.session):
-        if listing.is_main:
-            walk.main.add(listing.name)
-        try:
-            _compare(attempt, listing, diff, spool)
-        except ProviderError as error:
-            if listing.is_main or error.is_fatal:
-                raise
-            walk.unread[listing.name] = error
-        else:
-            (walk.complete if listing.proves_absence else walk.silent).add(listing.name)
-            if listing.is_often_empty:
-                walk.often_empty.add(listing.name)
-    if walk.unread and not walk.complete:
-        raise next(iter(walk.unread.values()))
-    return walk
-
-
-def _compare(attempt: Attempt, listing: Listing, diff: Diff, spool: Spool) -> None:
-    """Read one listing to its end, against all that is stored or, where it tells changes, against what it names."""
-    connection, target = attempt.session.connection, attempt.target
-    if not listing.tells_changes and not diff.is_loaded:
-        with _transaction(attempt) as cursor:
-            diff.load(staging.stored(cursor, target, connection))
-    for page in listing.pages:
-        if listing.tells_changes:
-            _learn(attempt, listing, diff, page)
-        for change in diff.feed(listing.name, page):
-            spool.add(row_of(change), deactivates=change.deactivates)
-        if diff.rows[listing.name] > LARGEST_LISTING:
-            raise InvalidResponse(f"the listing does not end: it has more than {LARGEST_LISTING} rows")
-        attempt.rows_read += len(page.records) + len(page.rejected) + len(page.removed)
-        attempt.run.on_read(connection, attempt.sync_type, attempt.rows_read)
-    if listing.tells_changes:
-        with _transaction(attempt) as cursor:
-            diff.keep_others(listing.name, staging.count_there(cursor, target, connection, listing.name))
-
-
-def _learn(attempt: Attempt, listing: Listing, diff: Diff, page: Page) -> None:
-    names = diff.names(page)
-    if names:
-        with _transaction(attempt) as cursor:
-            diff.learn(listing.name, staging.hashes(cursor, attempt.target, attempt.session.connection, names))
-
-
-def _known(attempt: Attempt, kind: str) -> list[str]:
-    with _transaction(attempt) as cursor:
-        return staging.active_keys(cursor, attempt.target, attempt.session.connection, kind)
-
-
-def _transaction(attempt: Attempt) -> AbstractContextManager[Cursor]:
-    return attempt.run.database.transaction(attempt.session.connection.tenant_id)
-
-
-def _removals(attempt: Attempt, diff: Diff, walk: Walk) -> tuple[list[Absence], list[str]]:
-    """The rows proven absent, and why they must stay as they are for now if they must."""
-    names = diff.unseen()
-    if not names and not diff.deactivated:
-        return [], []
-    connection, target = attempt.session.connection, attempt.target
-    with attempt.run.database.transaction(connection.tenant_id) as cursor:
-        unseen = staging.absences(cursor, target, connection, names) if names else []
-        census = staging.census(cursor, target, connection)
-    absent = [absence for absence in unseen if walk.may_prove_absent(absence.listing, diff.unproven)]
-    leaving = [absence for absence in absent if absence.is_active]
-    lost, active = Counter(absence.kind for absence in leaving), Counter[str]()
-    for _, kind, count in census:
-        active[kind] += count
-    # No listing at all is as good as an empty one that is often empty: suspect when nothing of the kind is left.
-    always_filled = walk.complete - walk.often_empty
-    emptied = {
-        absence.listing
-        for absence in leaving
-        if not diff.rows.get(absence.listing)
-        and (absence.listing in always_filled or lost[absence.kind] == active[absence.kind])
-    }
-    return absent, guard.objections(
-        removals=lost + Counter(diff.deactivated), active=active, emptied=sorted(emptied), limits=_limits(connection)
-    )
-
-
-def _limits(connection: Connection) -> guard.Limits:
-    return guard.Limits(
-        max_removed=connection.options.get("guard_max_removed", guard.MAX_REMOVED),
-        max_removed_percent=connection.options.get("guard_max_removed_percent", guard.MAX_REMOVED_PERCENT),
-    )
 
 
 def _commit(attempt: Attempt, plan: Plan, spool: Spool) -> Outcome:
@@ -383,7 +175,7 @@ def _preview(attempt: Attempt, plan: Plan, spool: Spool) -> Outcome:
     changes = [_planned_change(row, attempt.target) for row in rows]
     if attempt.sync_type is SyncType.USERS:
         connection = attempt.session.connection
-        with attempt.run.database.transaction(connection.tenant_id) as cursor:
+        with attempt.transaction() as cursor:
             rematched = []
             if changes or staging.people_moved(cursor, connection):
                 rematched = staging.planned_matches(cursor, connection, spool.rows(is_held=plan.is_held))

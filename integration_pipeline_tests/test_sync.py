@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from integration_pipeline import sync
+from integration_pipeline import reading
 from integration_pipeline.diff import Diff
 from integration_pipeline.errors import ProviderFault
 from integration_pipeline.model import Outcome, Page, Rejection, Status, SyncType
@@ -143,7 +143,7 @@ def test_what_could_not_be_read_is_kept_as_far_as_a_person_can_look_into_it() ->
 
 
 def test_a_listing_without_end_is_given_up(environ: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync, "LARGEST_LISTING", 11)
+    monkeypatch.setattr(reading, "LARGEST_LISTING", 11)
     with nights(environ, build(users=12, channels=1, systems=[SLACK], oddities=False)) as night:
         outcome = of_type(night, sync_types=(SyncType.USERS,))[SyncType.USERS]
         assert (outcome.status, outcome.error_type) == (Status.FAILED, "INVALID_RESPONSE")
