@@ -15,6 +15,7 @@ The map, in the order in which a night goes::
         attempt.py, reading.py   one sync under way; the walk, all of it but the writing
         diff.py                  what changed against what is stored
         guard.py, verdict.py     whether so much may go at once; what the walk came to
+        store/spool.py           changes as COPY's text, until the walk's end
         store/staging.py         changes -> tables, one short transaction        sql/sync/
         store/holds.py           what the guard keeps back, until a person decides
         store/history.py         what happened
