@@ -44,24 +44,21 @@ def main() -> int:
         print(f"[{time.monotonic() - began:6.0f} s] {text}", file=sys.stderr, flush=True)
 
     results = Results(say, as_json=arguments.json)
-    is_whole = True
     with machine.started() as ready:
         for name in arguments.cases:
             try:
                 _CASES[name](ready, results, arguments)
             except Failed as error:
-                is_whole = False
-                results.word(f"{name} failed", str(error))
+                results.fail(name, str(error))
             except KeyboardInterrupt:
-                is_whole = False
-                results.word(f"{name} stopped", "what was measured until then follows")
+                results.fail(name, "it was stopped; what was measured until then follows")
                 break
     print("\n".join(_told(results)))
     if arguments.plot:
         sizes = [line.users for line in results.lines if line.case == nights.CASE]
         size = max((users for users in sizes if users < nights.TOO_SLOW_FROM), default=0)
         arguments.plot.write_text(plot.drawn(results, size), encoding="utf-8")
-    return int(not is_whole)
+    return int(not results.is_whole)
 
 
 def _nights(ready: Machine, results: Results, arguments: argparse.Namespace) -> None:

@@ -30,7 +30,7 @@ def interpreter() -> Path:
         _run([*install, f"dlt[postgres]=={VERSION}"])
     except (OSError, subprocess.CalledProcessError) as error:
         said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
-        raise Missing(said[-1] if said else type(error).__name__) from error
+        raise Missing(f"it cannot be installed here: {said[-1] if said else type(error).__name__}") from error
     done.touch()
     return python
 

@@ -8,7 +8,7 @@ to be counted.
 import io
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -55,6 +55,11 @@ class Machine:
         source = sql.SQL(" TEMPLATE {}").format(sql.Identifier(template)) if template else sql.SQL("")
         self.session.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)) + source)
         return name
+
+    def configure(self, database: str, settings: Iterable[str]) -> None:
+        """Settings of one database: ``log_duration = on``."""
+        for setting in settings:
+            self.session.execute(f"ALTER DATABASE {database} SET {setting}".encode())
 
     def migrated(self) -> str:
         """The name of a new database with the product's tables and nobody in them."""

@@ -3,19 +3,20 @@
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from integration_pipeline_tests.bench import dlt_environment
 from integration_pipeline_tests.bench.machine import Machine, imported
-from integration_pipeline_tests.bench.meter import Cost, run
+from integration_pipeline_tests.bench.meter import Cost, Failed, run
 from integration_pipeline_tests.bench.pages import SLACK_URL, Night, world_of
 from integration_pipeline_tests.bench.results import Line, Results, middle, table
 from integration_pipeline_tests.bench.server import Server, serving
 
 CASE = "nights"
 TWO_NIGHTS = (Night.FIRST, Night.UNCHANGED)
+UNLOGGED = ("log_statement = 'none'",)
+UNQUOTED = (*UNLOGGED, "log_duration = on")
 TOO_SLOW_FROM = 1_000_000
 """From how many users on those that write every row are left out."""
 
@@ -29,9 +30,9 @@ class Subject:
     nights: tuple[Night, ...] = tuple(Night)
     is_slow: bool = False
     """Whether it writes every row every night. Its other nights are as its unchanged one."""
-    logs: str = "log_statement = 'all'"
-    """How PostgreSQL is to log its statements. Text costs, so of those that send megabytes of it only the fact is logged;
-    the loop counts for itself."""
+    logs: tuple[str, ...] = ()
+    """How PostgreSQL is to log its statements, where not with their text. Text costs: of those that send megabytes of it
+    only the fact is logged; the loop counts for itself."""
 
     def nights_with(self, users: int) -> tuple[Night, ...]:
         return () if self.is_slow and users >= TOO_SLOW_FROM else self.nights
@@ -42,14 +43,11 @@ SUBJECTS = (
     Subject("copied", "+ parse, + COPY into a plain table", nights=(Night.FIRST,)),
     Subject("floor", "floor: + diff, changes only"),
     Subject("product", "integration_pipeline"),
-    Subject("dlt-lean", "dlt lean (csv, 5 columns)", nights=TWO_NIGHTS, is_slow=True, logs="log_duration = on"),
-    Subject("dlt", "dlt rest_api → merge, default", nights=TWO_NIGHTS, is_slow=True, logs="log_duration = on"),
-    Subject("rowwise", "row by row (batch definition)", nights=TWO_NIGHTS, is_slow=True, logs="log_statement = 'none'"),
+    Subject("dlt-lean", "dlt lean (csv, 5 columns)", nights=TWO_NIGHTS, is_slow=True, logs=UNQUOTED),
+    Subject("dlt", "dlt rest_api → merge, default", nights=TWO_NIGHTS, is_slow=True, logs=UNQUOTED),
+    Subject("rowwise", "row by row (batch definition)", nights=TWO_NIGHTS, is_slow=True, logs=UNLOGGED),
 )
 TITLES = {subject.name: subject.title for subject in SUBJECTS}
-
-Command = Callable[[Subject, Night, str], Sequence[str | Path]]
-"""Of a subject, a night and a database: what to run."""
 
 
 def measure(
@@ -70,8 +68,8 @@ def measure(
             times = 1 if subject.is_slow else repeat
             try:
                 runs = [dict(_nights(machine, server, subject, users, template)) for _ in range(times)]
-            except dlt_environment.Missing as error:
-                results.word(f"{subject.name} is missing", f"it cannot be installed here: {error}")
+            except (dlt_environment.Missing, Failed) as error:
+                results.fail(subject.name, str(error))
                 continue
             for night in runs[0]:
                 results.add(Line(CASE, subject.name, night, users, cost=middle([each[night] for each in runs])))
@@ -84,11 +82,11 @@ def _nights(
     """A subject's nights one after the other, on a database of its own."""
     is_product = subject.name == "product"
     database = machine.database(template if is_product else None)
-    machine.session.execute(f"ALTER DATABASE {database} SET {subject.logs}".encode())
+    machine.configure(database, subject.logs)
     with tempfile.TemporaryDirectory(prefix="integration-pipeline-bench-") as folder:
         for night in subject.nights_with(users):
             url = server.url(night.directory)
-            environ = machine.environ(database, **{SLACK_URL: url}) if is_product else {}
+            environ = machine.environ(database, **{SLACK_URL: url}) if is_product else {"DLT_DATA_DIR": folder}
             cost = measured(machine, server, database, command(machine, subject.name, url, database, folder), environ)
             machine.rest(database)
             yield night, cost

@@ -36,6 +36,7 @@ class Results:
 
     say: Callable[[str], None]
     as_json: bool = False
+    is_whole: bool = True
     lines: list[Line] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
@@ -65,6 +66,11 @@ class Results:
         self.say(f"{name}: {text}")
         if self.as_json:
             print(json.dumps({"word": name, "text": text}, ensure_ascii=False), flush=True)
+
+    def fail(self, name: str, reason: str) -> None:
+        """Something could not be measured: the rest goes on, and the run says so at its end."""
+        self.is_whole = False
+        self.word(f"{name} failed", reason)
 
     def cost(self, case: str, subject: str, night: str, *, users: int, tenants: int = 1) -> Cost | None:
         """The cost that was measured of this, or None."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from integration_pipeline.batch import CONCURRENCY
 from integration_pipeline_tests.bench import dlt_environment
 from integration_pipeline_tests.bench.machine import Machine, multiplied
-from integration_pipeline_tests.bench.meter import Cost, run
+from integration_pipeline_tests.bench.meter import Cost, Failed, run
 from integration_pipeline_tests.bench.nights import SUBJECTS, TITLES, command, measured
 from integration_pipeline_tests.bench.pages import SLACK_URL, Night, world_of
 from integration_pipeline_tests.bench.results import Line, Results, table
@@ -41,8 +41,8 @@ def measure(
             for tenants in counts if name in {"floor", "product"} else sorted({1, min(_FEW, max(counts))}):
                 try:
                     _nights(machine, results, server, name, tenants, users)
-                except dlt_environment.Missing as error:
-                    results.word(f"{name} is missing", f"it cannot be installed here: {error}")
+                except (dlt_environment.Missing, Failed) as error:
+                    results.fail(name, str(error))
                     break
     with serving(users, directories=["first"], latency_ms=LATENCY_MS) as server:
         _late(machine, results, server, latency_tenants, users)
@@ -56,14 +56,14 @@ def _nights(machine: Machine, results: Results, server: Server, name: str, tenan
     else:
         database = machine.database()
     (subject,) = (subject for subject in SUBJECTS if subject.name == name)
-    machine.session.execute(f"ALTER DATABASE {database} SET {subject.logs}".encode())
+    machine.configure(database, subject.logs)
     with tempfile.TemporaryDirectory(prefix="integration-pipeline-bench-") as folder:
         for night in NIGHTS:
             if name == "product":
                 cost = _synced(machine, server, database)
             else:
                 what = command(machine, name, url, database, folder, tenants)
-                cost = measured(machine, server, database, what, {})
+                cost = measured(machine, server, database, what, {"DLT_DATA_DIR": folder})
             machine.rest(database)
             results.add(Line(CASE, name, night, users, tenants, cost))
     machine.drop(database)
