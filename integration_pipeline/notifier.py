@@ -80,7 +80,11 @@ class Notifier:
             if self._is_closing:
                 return
             if self._thread.ident is None:
-                self._thread.start()
+                try:
+                    self._thread.start()
+                except RuntimeError:  # the system gives no more threads now: what is due is due when it is woken again
+                    logger.warning("notices stay due error=no thread can be started")
+                    return
         self._woken.set()
 
     def close(self, *, grace_seconds: float = GRACE_SECONDS) -> None:
@@ -103,17 +107,18 @@ class Notifier:
         self.close(grace_seconds=0.0 if is_told_to_stop else GRACE_SECONDS)
 
     def _work(self) -> None:
-        is_down = False
+        is_down = is_lost = False
         while True:
-            self._woken.wait(AGAIN_SECONDS if is_down else None)
+            self._woken.wait(AGAIN_SECONDS if is_down or is_lost else None)
             self._woken.clear()
-            is_last = self._is_closing
+            is_last, is_lost = self._is_closing, False
             try:
                 # Whoever was down a moment ago is not waited for at the end; what is new is in the log all the same.
                 is_down = self._deliver_due(is_down=is_down and is_last)
             except Interrupted:
                 return
             except psycopg.Error as error:
+                is_lost = True
                 logger.warning("notices stay due error=%s", type(error).__name__)
             if is_last:
                 return
@@ -124,9 +129,10 @@ class Notifier:
         :returns: whether the receiver is down.
         """
         done = set(self._refused)
-        while (told := self._claim(done, is_untried=is_down)) is not None:
+        while (told := self._claim(done, is_unsaid=is_down)) is not None:
             done.add(told.notice_id)
-            if told.tries == 1:
+            # Whoever died with it may have said it or not: twice is better than never.
+            if told.last_error is None:
                 self._log(told)
             if is_down:
                 notices.failed(self._database, told, "the receiver is down")
@@ -134,8 +140,8 @@ class Notifier:
                 is_down = not self._deliver(told)
         return is_down
 
-    def _claim(self, but: set[UUID], *, is_untried: bool) -> Told | None:
-        return notices.claim(self._database, at=self._now(), but=but, is_untried=is_untried)
+    def _claim(self, but: set[UUID], *, is_unsaid: bool) -> Told | None:
+        return notices.claim(self._database, at=self._now(), but=but, is_unsaid=is_unsaid)
 
     def _deliver(self, told: Told) -> bool:
         """Deliver one; says whether the receiver is there."""

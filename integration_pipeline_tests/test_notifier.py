@@ -16,7 +16,7 @@ from integration_pipeline.sandbox.world import World, build
 from integration_pipeline.store import notices
 from integration_pipeline.store.engine import Database
 from integration_pipeline_tests import builders
-from integration_pipeline_tests.builders import LINE_WORKS, SLACK, TEAMS
+from integration_pipeline_tests.builders import LINE_WORKS, SLACK, TEAMS, everything
 from integration_pipeline_tests.nights import Nights, nights
 from integration_pipeline_tests.receivers import Receiver, receiver
 
@@ -230,6 +230,26 @@ def test_a_process_that_died_while_it_sent_leaves_it_to_the_next_one_after_its_c
     assert (len(soon.got), len(late.got)) == (0, 1)
 
 
+def test_what_a_process_that_died_may_not_have_said_is_said_by_the_next_one(
+    due: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert notices.claim(due, at=dt.datetime.now(dt.UTC)) is not None
+    with Notifier(due, now=lambda: dt.datetime.now(dt.UTC) + dt.timedelta(minutes=6)) as alone:
+        alone.wake()
+    assert len(criticals(caplog)) == 1
+    assert [row[1] for row in ledger(due)] == [True]
+
+
+def test_a_claim_takes_one_notice_however_few_the_planner_expects(due: Database) -> None:
+    with everything(due) as cursor:
+        cursor.execute("ANALYZE critical_notices")  # of one row: a join may then look at the choice once for every row
+    with due.transaction("tenant-a") as cursor:
+        for system in (TEAMS, LINE_WORKS):
+            notices.record(cursor, "tenant-a", system, [builders.notice()], at=dt.datetime.now(dt.UTC))
+    assert notices.claim(due, at=dt.datetime.now(dt.UTC)) is not None
+    assert sorted(row[2] for row in ledger(due)) == [0, 0, 1]
+
+
 def test_closing_does_not_wait_for_a_receiver_that_hangs_and_what_it_did_not_take_is_due_again(due: Database) -> None:
     hanging = Slow()
     hanging.is_down = True
@@ -255,3 +275,49 @@ def test_a_database_that_is_lost_ends_no_run(due: Database, caplog: pytest.LogCa
         due.close()
         one.wake()
     assert "notices stay due" in caplog.text
+
+
+def test_a_database_that_was_away_is_asked_again_while_the_process_lives(
+    due: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("integration_pipeline.notifier.AGAIN_SECONDS", 0.01)
+
+    class Back(logging.Handler):
+        """What was away comes back as soon as it was missed."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.getMessage().startswith("notices stay due"):
+                rename("away", "critical_notices")
+
+    def rename(name: str, other: str) -> None:
+        with everything(due) as cursor:
+            cursor.execute(f"ALTER TABLE {name} RENAME TO {other}".encode())
+
+    taker, back = Slow(), Back()
+    taker.let.set()
+    rename("critical_notices", "away")
+    logger = logging.getLogger("integration_pipeline.notifier")
+    logger.addHandler(back)
+    try:
+        with notifier(due, taker) as one:
+            one.wake()
+            assert taker.came.acquire(timeout=10)
+    finally:
+        logger.removeHandler(back)
+
+
+def test_a_machine_without_a_thread_left_fails_no_run_and_the_next_wake_delivers(
+    due: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    taker = Slow()
+    taker.let.set()
+    with notifier(due, taker) as one:
+        with monkeypatch.context() as scarce:
+            scarce.setattr(threading.Thread, "start", refused)
+            one.wake()
+        assert taker.got == []
+        one.wake()
+    assert len(taker.got) == 1

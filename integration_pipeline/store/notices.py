@@ -29,14 +29,16 @@ INSERT INTO critical_notices (tenant_id, system_type, day, cause, message, remed
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (tenant_id, day, system_type, cause) DO NOTHING
 """
 
+# Materialized: as a part of the join the choice may be made anew for every row, each time of another one.
 _CLAIM = f"""
-UPDATE critical_notices SET tries = tries + 1, claimed_until = %(until)s
-WHERE (tenant_id, day, system_type, cause) IN (
+WITH chosen AS MATERIALIZED (
     SELECT tenant_id, day, system_type, cause FROM critical_notices
     WHERE delivered_at IS NULL AND created_at > %(oldest)s AND (claimed_until IS NULL OR claimed_until <= %(at)s)
-        AND notice_id <> ALL (%(but)s) AND (tries = 0 OR NOT %(is_untried)s)
+        AND notice_id <> ALL (%(but)s) AND (last_error IS NULL OR NOT %(is_unsaid)s)
     ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
-) RETURNING {_COLUMNS}
+)
+UPDATE critical_notices SET tries = tries + 1, claimed_until = %(until)s
+WHERE (tenant_id, day, system_type, cause) IN (SELECT * FROM chosen) RETURNING {_COLUMNS}
 """
 
 _DELIVERED = "delivered_at = %(at)s, claimed_until = NULL, last_error = NULL"
@@ -56,14 +58,14 @@ def record(cursor: Cursor, tenant_id: str, system: System, notices: Sequence[Not
         )
 
 
-def claim(database: Database, *, at: dt.datetime, but: Collection[UUID] = (), is_untried: bool = False) -> Told | None:
+def claim(database: Database, *, at: dt.datetime, but: Collection[UUID] = (), is_unsaid: bool = False) -> Told | None:
     """The oldest notice that is due, for this process alone while the claim lasts; counts the try.
 
     :param but: not these.
-    :param is_untried: only one that nobody has tried.
+    :param is_unsaid: only one whose first try came to no end yet.
     """
     oldest = at - dt.timedelta(days=DUE_DAYS)
-    values = {"at": at, "until": at + CLAIM, "oldest": oldest, "but": list(but), "is_untried": is_untried}
+    values = {"at": at, "until": at + CLAIM, "oldest": oldest, "but": list(but), "is_unsaid": is_unsaid}
     with database.operator() as cursor:
         row = cursor.execute(_CLAIM.encode(), values).fetchone()
     return None if row is None else Told(*row)
