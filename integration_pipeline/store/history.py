@@ -23,8 +23,8 @@ INTERRUPTED = Kind.INTERRUPTED.value
 
 _CUT_OFF = "the process ended before the sync did"
 
-_COMMIT_SECONDS = 60
-"""How long a transaction whose client is gone may take to end: as long as the server lets it sit idle."""
+AWAIT_COMMIT = b"SET LOCAL lock_timeout = '60s'"
+"""Before a lock that a lost session's transaction may still hold: the server lets it sit idle for as long as that."""
 
 _CLOSE = """
 UPDATE external_system_sync_history SET
@@ -127,7 +127,7 @@ def was_finished(database: Database, outcome: Outcome) -> bool:
     :raises psycopg.Error: the database does not answer, or not within the time that a commit can take.
     """
     with database.transaction(outcome.tenant_id) as cursor:
-        cursor.execute(f"SET LOCAL lock_timeout = '{_COMMIT_SECONDS}s'".encode())
+        cursor.execute(AWAIT_COMMIT)
         found = cursor.execute(
             "SELECT status, completed_at FROM external_system_sync_history "
             "WHERE tenant_id = %s AND sync_id = %s FOR UPDATE",

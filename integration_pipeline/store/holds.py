@@ -13,7 +13,7 @@ from uuid import UUID
 from integration_pipeline.errors import UsageError
 from integration_pipeline.model import Connection, Counts, Outcome, State, Status, SyncType, System
 from integration_pipeline.store import connections, cursors, history, queries, staging
-from integration_pipeline.store.engine import Database
+from integration_pipeline.store.engine import CommitUnanswered, Database
 from integration_pipeline.store.locks import Locks
 from integration_pipeline.store.spool import Row, Spool, as_row
 from integration_pipeline.store.staging import SET_WISE, TARGETS, Apply, Cursor, Target
@@ -140,11 +140,26 @@ def approve(database: Database, locks: Locks, hold_id: UUID, *, now: Callable[[]
     hold = _still_waiting(read(database, hold_id))
     system = System(hold.system_type)
     (connection,) = connections.describe(database, tenant_ids=[hold.tenant_id], systems=[system])
-    with (
-        locks.hold(hold.tenant_id, system, wait=False, pause=lambda _: None),
-        database.transaction(hold.tenant_id) as cursor,
-    ):
-        return _release(cursor, connection, hold, now)
+    outcome: Outcome | None = None
+    with locks.hold(hold.tenant_id, system, wait=False, pause=lambda _: None):
+        try:
+            with database.transaction(hold.tenant_id) as cursor:
+                outcome = _release(cursor, connection, hold, now)
+        except CommitUnanswered:
+            if outcome is None or not _was_approved(database, hold, by=outcome):
+                raise
+    return outcome
+
+
+def _was_approved(database: Database, hold: Hold, *, by: Outcome) -> bool:
+    """What became of a COMMIT that nobody answered; as :func:`history.was_finished`, for a row that was there before."""
+    with database.transaction(hold.tenant_id) as cursor:
+        cursor.execute(history.AWAIT_COMMIT)
+        found = cursor.execute(
+            "SELECT decided_sync_id::text FROM sync_holds WHERE tenant_id = %s AND hold_id = %s FOR UPDATE",
+            (hold.tenant_id, hold.hold_id),
+        ).fetchone()
+    return found == (by.sync_id,)
 
 
 def _release(cursor: Cursor, connection: Connection, hold: Hold, now: Callable[[], dt.datetime]) -> Outcome:
@@ -178,7 +193,7 @@ def _release(cursor: Cursor, connection: Connection, hold: Hold, now: Callable[[
         system=connection.system,
         sync_type=sync_type,
         started_at=started_at,
-        completed_at=now(),
+        completed_at=max(now(), started_at),
         status=Status.SUCCESS,
         counts=counts,
         error_type=None,

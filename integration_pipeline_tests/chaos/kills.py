@@ -43,7 +43,7 @@ def _case(number: int, what: str, part: float, delay_seconds: float) -> Case:
     def play(ground: Ground) -> Verdict:
         return _play(ground, what, part, delay_seconds)
 
-    return Case("process", f"SIGKILL at a {what}", f"no. {number}, {part:.0%} through", "all", play)
+    return Case("kill", f"SIGKILL at a {what}", f"no. {number}, {part:.0%} through", "all", play)
 
 
 def _play(ground: Ground, what: str, part: float, delay_seconds: float) -> Verdict:

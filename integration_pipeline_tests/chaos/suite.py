@@ -3,7 +3,17 @@
 import random
 from collections.abc import Iterator, Mapping
 
-from integration_pipeline_tests.chaos import clocks, crowds, databases, kills, mornings, providers, texts
+from integration_pipeline_tests.chaos import (
+    clocks,
+    crowds,
+    databases,
+    kills,
+    mornings,
+    providers,
+    servers,
+    shrinking,
+    texts,
+)
 from integration_pipeline_tests.chaos.case import Case
 
 KILLS = 100
@@ -12,13 +22,21 @@ KILLS = 100
 def cases(seed: int, *, kills_wanted: int = KILLS) -> Iterator[Case]:
     """Every case, the same for the same seed."""
     yield from providers.cases(random.Random(f"{seed} providers"))
-    for family in (databases, mornings, texts, clocks, crowds):
+    for family in (databases, mornings, shrinking, texts, clocks, crowds, servers):
         yield from family.cases(random.Random(f"{seed} {family.__name__}"))
     yield from kills.cases(random.Random(f"{seed} kills"), kills_wanted)
 
 
-SAMPLE: Mapping[str, int] = {"provider": 14, "database": 4, "publish": 3, "text": 3, "clock": 3, "process": 99}
-"""How many cases of each family are played with the other tests: of processes, all that are not repeated."""
+SAMPLE: Mapping[str, int] = {
+    "provider": 14,
+    "database": 4,
+    "publish": 3,
+    "text": 3,
+    "world": 2,
+    "clock": 2,
+    "process": 4,
+}
+"""How many cases of each family are played with the other tests."""
 
 
 def sample(seed: int) -> list[Case]:

@@ -7,6 +7,8 @@ import pytest
 from integration_pipeline.model import Outcome, Status, SyncType
 from integration_pipeline.sandbox.world import build
 from integration_pipeline.settings import DATABASE_URL
+from integration_pipeline.store import holds
+from integration_pipeline.store.engine import CommitUnanswered
 from integration_pipeline_tests.builders import SLACK
 from integration_pipeline_tests.chaos.proxy import Cut, Loss, Proxy
 from integration_pipeline_tests.nights import Nights, nights
@@ -99,3 +101,31 @@ def test_a_new_pair_of_tokens_outlives_the_loss_of_the_database(night: Nights, p
     assert {outcome.status for outcome in outcomes.values()} == {Status.SUCCESS}
     assert night.sandbox.requests.count(route="oauth.v2.access") == 1
     assert {outcome.status for outcome in night.run(force_refresh=True).values()} == {Status.SUCCESS}
+
+
+@pytest.mark.parametrize(("loss", "is_kept"), [(Loss.ANSWER, True), (Loss.STATEMENT, False)])
+def test_an_approval_whose_commit_went_unanswered_is_what_the_database_kept(
+    night: Nights, proxy: Proxy, loss: Loss, *, is_kept: bool
+) -> None:
+    night.run()
+    table = night.world.workspace("tenant-0001", SLACK).users
+    for user in [user for user in table if user.kind == "member"]:
+        table.remove(user.id)
+    night.run(sync_types=USERS)
+    ((hold_id,),) = night.rows("SELECT hold_id FROM sync_holds")
+    decided = Cut("UPDATE sync_holds SET status", Loss.NOTHING, meanwhile=lambda: proxy.cuts.append(at_commit))
+    at_commit = Cut(r"^Q.{4}COMMIT", loss)
+    proxy.cuts.append(decided)
+    pipeline = night.pipeline
+
+    def approve() -> Outcome:
+        return holds.approve(pipeline.database, pipeline.locks, hold_id, now=pipeline.now)
+
+    if is_kept:
+        assert approve().counts.deleted == 12
+    else:
+        with pytest.raises(CommitUnanswered):
+            approve()
+        assert stored(night)[0] == 12
+        assert approve().counts.deleted == 12
+    assert stored(night)[0] == 0
