@@ -58,10 +58,11 @@ def _statuses() -> list[Fault]:
         for status in (500, 502, 503, 504)
         for form, action in (("JSON", "status"), ("HTML", "html"))
     ]
-    plain = [Fault(f"{status}", "status", {"status": status}) for status in (400, 401, 403, 409, 410)]
-    gone = Fault("404", "status", {"status": 404}, is_lie=True)  # of one thing: it was deleted since it was listed
+    plain = [Fault(f"{status}", "status", {"status": status}) for status in (400, 401, 403, 409)]
+    # Of one thing: it was deleted since it was listed.
+    gone = [Fault(f"{status}", "status", {"status": status}, is_lie=True) for status in (404, 410)]
     away = {"status": 307, "headers": {"Location": "https://elsewhere.example/"}}
-    return [*found, *plain, gone, Fault("307 to another host", "status", away)]
+    return [*found, *plain, *gone, Fault("307 to another host", "status", away)]
 
 
 def _bodies() -> list[Fault]:
@@ -72,7 +73,9 @@ def _bodies() -> list[Fault]:
         "an empty object": "{}",
         "a number": "1e999",
         "ten thousand brackets": "[" * 10_000,
-        "half a surrogate pair": '{"ok":true,"members":[{"id":"\\ud83d"}],"value":[{"id":"\\ud83d"}],"users":[]}',
+        "half a surrogate pair": '{"ok":true,"members":[R],"value":[R],"users":[R]}'.replace(
+            "R", '{"id":"\\ud83d","userId":"\\ud83d"}'
+        ),
         "success and no rows": '{"ok":true}',
     }
     return [Fault(f"200 with {name}", "status", {"status": 200, "body": body or " "}) for name, body in bodies.items()]

@@ -34,7 +34,8 @@ SAMPLE: Mapping[str, int] = {
     "text": 3,
     "world": 2,
     "clock": 2,
-    "process": 4,
+    "process": 2,
+    "kill": 3,
 }
 """How many cases of each family are played with the other tests."""
 

@@ -70,8 +70,9 @@ class BotRow(TypedDict):
 
 
 class BotDetails(TypedDict):
-    """GET /bots/{botId}."""
+    """GET /bots/{botId}. Everything but the id may be missing, and an answer without it is none."""
 
+    botId: Id
     botName: NotRequired[str | None]
     description: NotRequired[str | None]
     enableCallback: NotRequired[bool | None]

@@ -165,10 +165,11 @@ def test_a_bot_deleted_since_the_list_was_made_is_gone(status: int, code: str) -
         answer(b"<html>"),
         answer(b"<html>", 404),
         answer(b"[]"),
+        answer(b'{"ok":true}'),
         RateLimited("429"),
         NetworkError("broken"),
     ],
-    ids=["denied", "garbled", "a proxy's", "other", "limited", "network"],
+    ids=["denied", "garbled", "a proxy's", "other", "nobody's", "limited", "network"],
 )
 def test_a_bot_whose_details_cannot_be_read_is_rejected_and_not_gone(failure: Any) -> None:
     current, _ = tenant({"bots/2000001": failure})

@@ -79,7 +79,7 @@ def test_every_property_but_the_ids_may_be_missing() -> None:
     assert user({"userId": "u1"}).key == "u1"
     assert group({"groupId": "g1"}).visibility is None
     assert org_unit({"orgUnitId": "o1"}).parent_id is None
-    assert bot({"botId": "1"}, {}).name is None
+    assert bot({"botId": "1"}, {"botId": "1"}).name is None
 
 
 def test_an_org_unit_knows_its_parent() -> None:
@@ -88,8 +88,8 @@ def test_an_org_unit_knows_its_parent() -> None:
 
 
 def test_equal_settings_are_equal_text_in_whatever_order_they_come() -> None:
-    first: BotDetails = {"callbackEvents": ["text", "image"], "allowDomains": [2, 1]}
-    second: BotDetails = {"allowDomains": [1, 2], "callbackEvents": ["image", "text"]}
+    first: BotDetails = {"botId": "1", "callbackEvents": ["text", "image"], "allowDomains": [2, 1]}
+    second: BotDetails = {"botId": "1", "allowDomains": [1, 2], "callbackEvents": ["image", "text"]}
     assert bot({"botId": "1"}, first).settings == bot({"botId": "1"}, second).settings
 
 
@@ -105,6 +105,6 @@ def test_equal_settings_are_equal_text_in_whatever_order_they_come() -> None:
     ],
 )
 def test_of_a_callback_address_only_the_host_is_kept(url: str | None, host: str) -> None:
-    settings = bot({"botId": "1"}, {"callbackUrl": url}).settings
+    settings = bot({"botId": "1"}, {"botId": "1", "callbackUrl": url}).settings
     assert f'"callback_host":{host}' in settings
     assert "himitsu" not in settings
