@@ -119,6 +119,18 @@ def test_what_a_walk_in_doubt_remembered_is_asked_anew(environ: Mapping[str, str
         assert active(night, "notification_settings") == before
 
 
+def test_bots_are_not_gone_because_the_pages_of_users_shifted(environ: Mapping[str, str]) -> None:
+    with nights(environ, build(users=30, channels=3, apps=2, systems=[SLACK], oddities=False)) as night:
+        with builders.everything(night.pipeline.database) as cursor:
+            cursor.execute("UPDATE external_system_connections SET options = '{\"page_size\": 20}'")
+        night.run()
+        before = active(night, "notification_settings")
+        night.sandbox.faults.add("duplicate_page", system=SLACK, route="users.list", nth=2, times=None)
+        outcome = of_type(night, sync_types=(SyncType.NOTIFICATIONS,))[SyncType.NOTIFICATIONS]
+        assert (outcome.status, outcome.error_type, outcome.counts.deleted) == (Status.PARTIAL, "INCOMPLETE", 0)
+        assert active(night, "notification_settings") == before
+
+
 def test_a_rejected_account_whose_mapping_changes_is_counted_once(environ: Mapping[str, str]) -> None:
     with nights(environ, build(users=1, channels=1, systems=[SLACK], oddities=False)) as night:
         night.run(sync_types=(SyncType.USERS,))

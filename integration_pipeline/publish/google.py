@@ -157,8 +157,13 @@ class Google(HTTPClient):
         return self.fetch_sheet_metadata(spreadsheet_id, params)
 
     def update(self, spreadsheet_id: str, changes: Sequence[Mapping[str, Any]]) -> None:
-        """All of the changes or none; one write."""
-        self.batch_update(spreadsheet_id, {"requests": list(changes)})
+        """All of the changes or none; one write.
+
+        :raises Garbled: the answer does not name the spreadsheet, so that it is nobody's word that anything was written.
+        """
+        answered = self.batch_update(spreadsheet_id, {"requests": list(changes)})
+        if answered.get("spreadsheetId") != spreadsheet_id:
+            raise Garbled("an answer to batchUpdate that does not name the spreadsheet")
 
     def close(self) -> None:
         """Hang up, from any thread: a call under way ends with Interrupted."""

@@ -10,6 +10,7 @@ from integration_pipeline.sandbox.plan import Fault
 from integration_pipeline.sandbox.tables import overlay
 from integration_pipeline.sandbox.vendor import Call, Reply, Route, Vendor, answer
 
+_PLACES = frozenset({"cursor", "skiptoken"})
 _HTML = (
     b"<!DOCTYPE html>\n<html><head><title>Service Unavailable</title></head><body>Please try again later.</body></html>"
 )
@@ -44,7 +45,7 @@ class Faults:
 
     def __init__(self, rules: list[Fault]) -> None:
         self._rules = rules
-        self._last_page: dict[tuple[str, str, str | None], dict[str, Any]] = {}
+        self._last_page: dict[object, dict[str, Any]] = {}
 
     def add(self, action: str, **described: Any) -> Fault:
         """Script one more: ``faults.add("status", status=503, system="SLACK", route="users.list", nth=2)``."""
@@ -65,7 +66,7 @@ class Faults:
         else:
             reply = _instead(met[0], vendor) or self._edited(met[0], vendor, route, call)
         if self._rules:
-            self._remember((vendor.system, route.name, tenant_id), reply)
+            self._remember(_walk(vendor, route, call), reply)
         return Played(reply, _DELIVERIES.get(met[0].action, Delivery.WHOLE) if met else Delivery.WHOLE)
 
     def _edited(self, rule: Fault, vendor: Vendor, route: Route, call: Call) -> Reply:
@@ -78,8 +79,7 @@ class Faults:
             for table in call.workspace.tables:
                 table.forget()
         reply = answer(vendor, route, call)
-        tenant_id = call.workspace.tenant_id if call.workspace else None
-        before = self._last_page.get((vendor.system, route.name, tenant_id), {})
+        before = self._last_page.get(_walk(vendor, route, call), {})
         if rule.action == "truncate":
             text = reply.plain()
             return replace(reply, body=text[: len(text) // 2], is_zipped=False)
@@ -92,12 +92,18 @@ class Faults:
         edit(rule, body, before)
         return replace(reply, body=json.dumps(body, ensure_ascii=False).encode(), is_zipped=False)
 
-    def _remember(self, key: tuple[str, str, str | None], reply: Reply) -> None:
+    def _remember(self, key: object, reply: Reply) -> None:
         if any(rule.action in ("cursor_loop", "duplicate_page") for rule in self._rules) and reply.body:
             try:
                 self._last_page[key] = json.loads(reply.plain())
             except ValueError:
                 self._last_page.pop(key, None)
+
+
+def _walk(vendor: Vendor, route: Route, call: Call) -> object:
+    """Which listing a call reads a page of: everything it asks for but the place in it."""
+    asked = frozenset(pair for pair in call.query if pair[0].lstrip("$") not in _PLACES)
+    return vendor.system, route.name, call.workspace and call.workspace.tenant_id, call.path, asked
 
 
 def _instead(rule: Fault, vendor: Vendor) -> Reply | None:

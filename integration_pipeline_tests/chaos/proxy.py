@@ -87,8 +87,8 @@ class Proxy:
         with contextlib.suppress(OSError), client, self._server() as server:
             answers = threading.Thread(target=_copy, args=(server, client), name="answers", daemon=True)
             try:
-                server.sendall(_first_message(client))
                 answers.start()
+                server.sendall(_first_message(client))
                 self._forward(client, server)
             finally:
                 # Whatever the server was told it does, and then finds nobody there. Closing alone would not tell it.

@@ -47,13 +47,18 @@ def key_file(**changes: Any) -> SecretStr:
     return SecretStr(json.dumps({**account, "token_uri": "https://evil.example/token", **changes}))
 
 
+def done(request: httpx.Request, status: int = 200) -> httpx.Response:
+    """An answer that names the spreadsheet it was asked for."""
+    return httpx.Response(status, json={"spreadsheetId": request.url.path.split("/")[3].partition(":")[0]})
+
+
 class Wire:
     """Google, as one function; remembers what it was asked."""
 
     def __init__(self, answer: Handler | None = None) -> None:
         self.requests: list[httpx.Request] = []
         self.assertions: list[str] = []
-        self._answer = answer or (lambda _request: httpx.Response(200, json={}))
+        self._answer = answer or done
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.url.path == "/token":
@@ -119,8 +124,8 @@ def test_a_service_account_stays_below_sixty_a_minute_over_all_its_spreadsheets(
 
 
 def test_a_quota_that_others_used_up_holds_back_all_who_share_it() -> None:
-    answers = iter([httpx.Response(429), *[httpx.Response(200, json={})] * 5])
-    wire, time = Wire(lambda _request: next(answers)), Time()
+    statuses = iter([429, *[200] * 5])
+    wire, time = Wire(lambda request: done(request, next(statuses))), Time()
     account, limiter = Account(key_file(), TOKEN_URL, time), Limiter(time)
     with pytest.raises(RateLimited) as caught:
         way(wire, time, account, limiter).get("sheet-1", fields="sheets")
@@ -161,7 +166,7 @@ def test_a_token_lives_until_shortly_before_its_end_and_many_who_ask_get_one() -
 
 def test_a_rejected_token_is_renewed_once() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(401 if request.headers["authorization"] == "Bearer ya29.1" else 200, json={})
+        return done(request, 401 if request.headers["authorization"] == "Bearer ya29.1" else 200)
 
     wire, time = Wire(answer), Time()
     google = way(wire, time)
@@ -180,6 +185,11 @@ def test_a_key_that_cannot_sign_is_said_without_quoting_it(changes: dict[str, An
         way(wire, time, account).get("sheet-1", fields="sheets")
     assert "nonsense" not in str(caught.value)
     assert EMAIL in str(caught.value)
+
+
+def test_a_write_whose_answer_does_not_name_the_spreadsheet_counts_as_none() -> None:
+    with pytest.raises(Garbled, match="does not name the spreadsheet"):
+        way(Wire(lambda _request: httpx.Response(200, json={"ok": True})), Time()).update("sheet-1", [])
 
 
 def test_silence_and_nonsense_are_errors_that_may_pass() -> None:

@@ -7,12 +7,11 @@ bots.info, users.list -> notification settings (users.list again only where this
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 
 from integration_pipeline.errors import Forbidden, NotFound, ProviderError
 from integration_pipeline.http.listings import as_page, asked
 from integration_pipeline.http.paging import parse
-from integration_pipeline.model import Page, Setting, User
+from integration_pipeline.model import Page, Rejection, Setting, User
 from integration_pipeline.provider import Limit, Listing, Probe, Session
 from integration_pipeline.providers.slack.answers import NOT_IN_THE_PLAN
 from integration_pipeline.providers.slack.pages import (
@@ -210,6 +209,20 @@ def _own_bot(session: Session, home: Home) -> Setting | None:
 
 
 def _other_bots(session: Session, home: Home) -> Iterator[Page]:
-    """The bots among the users. A row that cannot be read may be any of those stored, so it is rejected without a key."""
-    for page in CURSORS.pages(session, BOTS, partial(bot, home=home), "users.list", {}, *USERS_PAGES):
-        yield Page(page.records, [rejection._replace(key=None) for rejection in page.rejected])
+    """The bots among the users. A row that cannot be read may be any of those stored, so it is rejected without a key.
+
+    So may one that was skipped: an account that comes twice on different pages, bot or not, tells that the pages shifted.
+    """
+    on_page, before = set[str](), set[str]()
+
+    def noted(row: UserRow) -> Setting | None:
+        on_page.add(row["id"])
+        return bot(row, home=home)
+
+    for page in CURSORS.pages(session, BOTS, noted, "users.list", {}, *USERS_PAGES):
+        rejected = [rejection._replace(key=None) for rejection in page.rejected]
+        if on_page & before:
+            rejected.append(Rejection(None, "BOT", "users.list: an account came twice on different pages"))
+        before |= on_page
+        on_page.clear()
+        yield Page(page.records, rejected)
