@@ -5,7 +5,8 @@ A key that is left out stays, since nobody can read it back. What is wrong is na
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Any, NamedTuple, Self
 
 import psycopg
@@ -57,19 +58,21 @@ def import_entries(database: Database, keyring: Keyring, entries: Any) -> Import
     """
     if not isinstance(entries, list):
         raise UsageError("not a list of spreadsheets")
+    found: dict[str, Entry] = {}
+    # Before the transaction: a thousand private keys take longer to read than one may sit idle.
+    for number, raw in enumerate(entries, start=1):
+        with _named(number, raw):
+            entry = _checked(raw)
+            if entry.tenant_id in found:
+                raise UsageError("the same tenant stands in an earlier entry too")
+        found[entry.tenant_id] = entry
     with database.operator() as cursor:
         # Of two imports at once the second must see what the first one stored: a spreadsheet has one tenant.
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_IMPORT,))
         stored = _Stored.read(cursor)
-        found: dict[str, Entry] = {}
-        for number, raw in enumerate(entries, start=1):
-            try:
-                entry = _checked(raw, stored)
-                if entry.tenant_id in found:
-                    raise UsageError("the same tenant stands in an earlier entry too")
-            except UsageError as error:
-                raise UsageError(f"entry {number}{_name(raw)}: {error}") from None
-            found[entry.tenant_id] = entry
+        for number, entry in enumerate(found.values(), start=1):
+            with _named(number, {"tenant_id": entry.tenant_id}):
+                _check_stored(entry, stored)
         _check_owners(found, stored)
         for entry in found.values():
             key = None
@@ -95,7 +98,23 @@ class _Stored(NamedTuple):
         return cls(tenants, dict(cursor.execute("SELECT tenant_id, spreadsheet_id FROM spreadsheets").fetchall()))
 
 
-def _checked(raw: Any, stored: _Stored) -> Entry:
+@contextmanager
+def _named(number: int, raw: Any) -> Iterator[None]:
+    """What is wrong in here is wrong with this entry."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"entry {number}{_name(raw)}: {error}") from None
+
+
+def _check_stored(entry: Entry, stored: _Stored) -> None:
+    if entry.tenant_id not in stored.tenants:
+        raise UsageError("there is no such tenant")
+    if entry.service_account is None and entry.tenant_id not in stored.spreadsheets:
+        raise UsageError("service_account is missing")
+
+
+def _checked(raw: Any) -> Entry:
     """The entry, its private key with real line ends."""
     if not isinstance(raw, dict):
         raise UsageError("not an object")
@@ -106,13 +125,9 @@ def _checked(raw: Any, stored: _Stored) -> Entry:
         place = ".".join(str(part) for part in first["loc"])
         said = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"]
         raise UsageError(f"{place}: {said}") from None
-    if entry.tenant_id not in stored.tenants:
-        raise UsageError("there is no such tenant")
     if not _SPREADSHEET_ID.fullmatch(entry.spreadsheet_id):
         raise UsageError("spreadsheet_id: must be what stands between /d/ and /edit in the spreadsheet's address")
     if entry.service_account is None:
-        if entry.tenant_id not in stored.spreadsheets:
-            raise UsageError("service_account is missing")
         return entry
     return entry.model_copy(update={"service_account": _checked_key(entry.service_account)})
 

@@ -145,6 +145,15 @@ def test_a_file_that_is_no_list_of_entries_is_refused(importer: Importer, databa
     assert "tenant_id: Field required" in importer.problem({"spreadsheet_id": "sheet-a"})
 
 
+def test_keys_are_read_before_the_transaction_that_keeps_them(keyring: Keyring) -> None:
+    class Unopened(Database):
+        def __init__(self) -> None:
+            """No database is there: whoever asks for a transaction fails."""
+
+    with pytest.raises(UsageError, match=r"entry 2 .*private_key"):
+        import_entries(Unopened(), keyring, [entry(), entry("tenant-b", "b", service_account=account(private_key="?"))])
+
+
 def test_a_spreadsheet_belongs_to_one_tenant(importer: Importer) -> None:
     assert "the spreadsheet of tenant-a already" in importer.problem(entry(), entry("tenant-b"))
     importer(entry(), entry("tenant-b", "sheet-b"))
