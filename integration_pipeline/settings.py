@@ -151,6 +151,10 @@ def _problem(url: str) -> str | None:
         return "is not a URL"
     if _AMBIGUOUS.search(url) or not host:
         return "is not a URL"
+    if not _HOST.fullmatch(host) and not _is_address(
+        host
+    ):  # one that is not ASCII may be another to the client, or none
+        return "must name its host in ASCII letters (others as xn--…), or by its address"
     return _forbidden_part(parts, host)
 
 

@@ -105,6 +105,9 @@ def test_https_and_loopback_are_accepted(url: str) -> None:
         "https://example.com/#hunter2",
         "example.com",
         "//example.com/",
+        "https://\uff25\uff38.com/",
+        "https://ü..com/",
+        "https://ex<ample.com/",
     ],
 )
 def test_anything_else_is_refused_by_its_variables_name_and_not_repeated(url: str) -> None:
@@ -178,7 +181,7 @@ def test_notices_go_by_https_or_stay_on_this_machine_and_a_query_may_be_part_of_
     "url",
     [
         "http://ops.example.co.jp/", "ftp://h/", "https://u:hunter2@h/", "https://h/#hunter2", "h", "https://",
-        "https://h/?a=hunter2 b", "https://h\\hunter2/",
+        "https://h/?a=hunter2 b", "https://h\\hunter2/", "https://\uff4fps.example.co.jp/hunter2",
     ],
 )  # fmt: skip
 def test_a_receiver_that_cannot_be_one_is_refused_without_repeating_it(url: str) -> None:

@@ -89,7 +89,7 @@ def _tiles(words: Words, overview: Overview) -> Markup:
     if moved.api_calls_minimum:
         calls.insert(0, words("least", number=f"{moved.api_calls_minimum:,}"))
     time = [words.count("tile.time.of", moved.runs)]
-    if moved.runs == moved.estimated:
+    if moved.estimated and moved.estimated == moved.runs:
         calls.insert(-1, words("expected", what=f"{moved.api_calls_estimate:,}"))
         time.insert(0, words("expected", what=words.span(moved.seconds_estimate)))
     tiles: list[tuple[str, str, Content]] = [

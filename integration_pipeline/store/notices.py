@@ -52,7 +52,8 @@ def record(cursor: Cursor, tenant_id: str, system: System, notices: Sequence[Not
         cursor.execute(
             _RECORD,
             (
-                *(tenant_id, system, day, notice.cause, notice.message, notice.remedy),
+                # U+0000, which PostgreSQL cannot hold, is dropped: a sheet's title may stand in the message.
+                *(tenant_id, system, day, notice.cause, notice.message.replace("\0", ""), notice.remedy),
                 *(notice.provider_code, list(notice.commands), at),
             ),
         )

@@ -62,21 +62,24 @@ class _Row(NamedTuple):
 def reseal(database: Database, keyring: Keyring) -> Resealed:
     """Seal everything with the first key. What it seals already is left alone: doing it twice writes nothing."""
     found = Resealed()
-    with database.operator() as cursor:
-        tenant_ids = [tenant_id for (tenant_id,) in cursor.execute(_TENANTS)]
-    for tenant_id in tenant_ids:
+    for tenant_id in _tenants(database):
         with database.transaction(tenant_id) as cursor:
             rows = list(_rows(cursor, tenant_id))
         for row in rows:
             if any(key_of(sealed) != keyring.first for sealed in row.values.values()):
                 with database.transaction(tenant_id) as cursor:
                     _reseal_row(cursor, keyring, tenant_id, row.system, found)
-    for tenant_id in tenant_ids:
+    for tenant_id in _tenants(database):  # anew: one that came meanwhile may need an older key
         with database.transaction(tenant_id) as cursor:
             rows = list(_rows(cursor, tenant_id))
         for row in rows:
             _check(row, keyring, tenant_id, found)
     return found
+
+
+def _tenants(database: Database) -> list[str]:
+    with database.operator() as cursor:
+        return [tenant_id for (tenant_id,) in cursor.execute(_TENANTS)]
 
 
 def _check(row: _Row, keyring: Keyring, tenant_id: str, found: Resealed) -> None:

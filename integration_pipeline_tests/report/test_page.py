@@ -160,6 +160,11 @@ def test_what_is_unknown_is_a_dash_and_no_zero() -> None:
     assert words_of(row) == "Slack – Not run off off " + " ".join("–" * 12)
 
 
+def test_a_day_on_which_nothing_ran_had_nothing_to_expect() -> None:
+    tiles = words_of(next(parsed(as_html(overview(connected(sync(status=None))), lang="en")).iter("dl")))
+    assert "expected" not in tiles
+
+
 def test_a_trouble_that_tenants_share_is_said_once_with_what_to_do() -> None:
     other = {"tenant_id": "minato", "tenant_name": "みなと"}
     own = overview(connected(sync(**FAILED), sync("TEAMS", **FAILED)), connected(sync(**FAILED, **other)))

@@ -132,6 +132,21 @@ def is_waited_for(database: Database, pid: int) -> bool:
 
 
 @pytest.mark.usefixtures("stored")
+def test_a_connection_that_comes_meanwhile_under_an_older_key_is_counted(database: Database) -> None:
+    found: list[sealing.Resealed] = []
+    rotation = threading.Thread(target=lambda: found.append(sealing.reseal(database, BOTH)))
+    with database.transaction("tenant-a") as cursor:
+        cursor.execute("UPDATE external_system_connections SET sync_enabled = true WHERE system_type = 'SLACK'")
+        rotation.start()
+        while not is_waited_for(database, cursor.connection.info.backend_pid):
+            rotation.join(0.01)
+            assert rotation.is_alive()
+        builders.add_connection(database, BEFORE, whole("tenant-c", SLACK))
+    rotation.join()
+    assert found[0].in_use == {"new": 18, "old": 4}
+
+
+@pytest.mark.usefixtures("stored")
 def test_a_run_that_still_writes_with_the_old_key_is_said(database: Database, locks: Locks) -> None:
     sealing.reseal(database, BOTH)
     tokens = ConnectionTokens(

@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from integration_pipeline.crypto import Keyring
-from integration_pipeline.errors import Forbidden, UsageError
-from integration_pipeline.store import spreadsheets
+from integration_pipeline.errors import Forbidden, Misplaced, UsageError
+from integration_pipeline.notices import of_publishing
+from integration_pipeline.store import notices, spreadsheets
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.people import Imported
 from integration_pipeline.store.spreadsheet_files import import_entries
@@ -182,6 +183,15 @@ def test_a_failure_is_kept_until_a_success(importer: Importer, database: Databas
     assert how() == [(None, NOW, "AUTH_ERROR", "not shared", "Share it."), (None,) * 5]
     spreadsheets.succeeded(database, "tenant-a", NOW)
     assert how() == [(NOW, None, None, None, None), (None,) * 5]
+
+
+def test_a_failure_whose_words_postgresql_cannot_hold_is_kept_and_told(importer: Importer, database: Database) -> None:
+    importer(entry())
+    error = Misplaced('the sheet "A\0B" has no header')
+    spreadsheets.failed(database, "tenant-a", NOW, error, of_publishing("tenant-a", error))
+    (standing,) = spreadsheets.standing(database)
+    (told,) = notices.recent(database, limit=2)
+    assert standing.last_error == told.message == 'the sheet "AB" has no header'
 
 
 def test_only_what_is_asked_for_is_loaded(importer: Importer, database: Database, keyring: Keyring) -> None:
