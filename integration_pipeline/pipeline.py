@@ -98,11 +98,9 @@ def webhook(configured: Settings) -> Webhook | None:
 
 
 def _notifier(configured: Settings, database: Database) -> Notifier:
-    """Who tells people; where there is a receiver, of what an earlier process could not deliver, too."""
-    receiver = webhook(configured)
-    notifier = Notifier(database, now=utc_now, receiver=receiver)
-    if receiver is not None:
-        notifier.wake()
+    """Who tells people, first of what an earlier process could not: its receiver was down, or it was killed."""
+    notifier = Notifier(database, now=utc_now, receiver=webhook(configured))
+    notifier.wake()
     return notifier
 
 

@@ -12,6 +12,7 @@ from integration_pipeline.errors import ProviderFault
 from integration_pipeline.model import Status, SyncType
 from integration_pipeline.notices import Told
 from integration_pipeline.notifier import Notifier
+from integration_pipeline.pipeline import open_pipeline
 from integration_pipeline.sandbox.world import World, build
 from integration_pipeline.store import notices
 from integration_pipeline.store.engine import Database
@@ -137,6 +138,15 @@ def test_the_log_has_it_once_whether_there_is_a_receiver_or_not(
     (line,) = criticals(caplog)
     assert f"tenant={TENANT} system=SLACK cause=RECONNECT code=token_revoked" in line
     assert ledger(database) == [("RECONNECT", True, 1, None, None)]
+
+
+def test_what_a_process_that_was_killed_left_unsaid_is_in_the_next_ones_log(
+    environ: Mapping[str, str], due: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_pipeline(environ):
+        pass
+    assert len(criticals(caplog)) == 1
+    assert [row[1] for row in ledger(due)] == [True]
 
 
 def test_a_receiver_that_is_down_costs_the_run_nothing_and_the_next_process_delivers(
