@@ -146,12 +146,12 @@ def approve(database: Database, locks: Locks, hold_id: UUID, *, now: Callable[[]
             with database.transaction(hold.tenant_id) as cursor:
                 outcome = _release(cursor, connection, hold, now)
         except CommitUnanswered:
-            if outcome is None or not _was_approved(database, hold, by=outcome):
+            if outcome is None or not was_approved(database, hold, by=outcome):
                 raise
     return outcome
 
 
-def _was_approved(database: Database, hold: Hold, *, by: Outcome) -> bool:
+def was_approved(database: Database, hold: Hold, *, by: Outcome) -> bool:
     """What became of a COMMIT that nobody answered; as :func:`history.was_finished`, for a row that was there before."""
     with database.transaction(hold.tenant_id) as cursor:
         cursor.execute(history.AWAIT_COMMIT)

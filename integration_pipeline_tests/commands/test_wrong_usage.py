@@ -106,7 +106,7 @@ def slack(**changes: Any) -> dict[str, Any]:
         ('[\n{"tenant_id": "tenant-a"\n"name"}]', "line 3"),
         ("{}", "not a list"),
         (json.dumps([slack(), slack(tenant_id="nobody")]), "entry 2 (nobody SLACK)"),
-        (json.dumps([slack(system_type="DISCORD")]), "entry 1 (tenant-a DISCORD): system_type"),
+        (json.dumps([slack(system_type="DISCORD")]), "entry 1 (tenant-a): system_type"),
         (json.dumps([slack(), slack()]), "entry 2"),
         (json.dumps([slack(acess_token="xoxb-secret")]), "acess_token"),
         (json.dumps([slack(batch_size=0)]), "batch_size"),

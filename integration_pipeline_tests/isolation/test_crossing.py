@@ -226,7 +226,8 @@ def decide_holds(night: Nights, tenant_id: str) -> None:
     ]
     first, second = waiting[:2]
     assert holds.rows(pipeline.database, first)
-    holds.approve(pipeline.database, pipeline.locks, first.hold_id, now=pipeline.now)
+    outcome = holds.approve(pipeline.database, pipeline.locks, first.hold_id, now=pipeline.now)
+    assert holds.was_approved(pipeline.database, first, by=outcome)
     holds.reject(pipeline.database, second.hold_id, at=pipeline.now())
 
 
