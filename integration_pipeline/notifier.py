@@ -124,7 +124,7 @@ class Notifier:
                 return
 
     def _deliver_due(self, *, is_down: bool) -> bool:
-        """Deliver what is due, oldest first; while the receiver is down, only what nobody has heard of yet, to the log.
+        """Deliver what is due, what was tried least first; while the receiver is down, only what nobody has heard of yet, to the log.
 
         :returns: whether the receiver is down.
         """

@@ -203,6 +203,23 @@ def test_while_the_receiver_is_down_the_log_still_has_what_is_new(
     assert [row[1:4] for row in ledger(due)] == 3 * [(False, 1, None)]
 
 
+def test_a_notice_that_its_receiver_fails_at_every_time_keeps_no_other_from_being_sent(due: Database) -> None:
+    with due.transaction("tenant-a") as cursor:
+        notices.record(cursor, "tenant-a", TEAMS, [builders.notice()], at=dt.datetime.now(dt.UTC))
+
+    class Picky(Slow):
+        def __call__(self, told: Told) -> None:
+            if told.system_type == SLACK:
+                raise ProviderFault("it stumbles")
+            self.got.append(told)
+
+    taker = Picky()
+    for _ in range(3):  # processes
+        with notifier(due, taker) as one:
+            one.wake()
+    assert [told.system_type for told in taker.got] == [TEAMS]
+
+
 @pytest.fixture
 def due(database: Database) -> Database:
     """A database with one notice that is due."""

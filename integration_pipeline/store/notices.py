@@ -35,7 +35,7 @@ WITH chosen AS MATERIALIZED (
     SELECT tenant_id, day, system_type, cause FROM critical_notices
     WHERE delivered_at IS NULL AND created_at > %(oldest)s AND (claimed_until IS NULL OR claimed_until <= %(at)s)
         AND notice_id <> ALL (%(but)s) AND (last_error IS NULL OR NOT %(is_unsaid)s)
-    ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
+    ORDER BY tries, created_at LIMIT 1 FOR UPDATE SKIP LOCKED
 )
 UPDATE critical_notices SET tries = tries + 1, claimed_until = %(until)s
 WHERE (tenant_id, day, system_type, cause) IN (SELECT * FROM chosen) RETURNING {_COLUMNS}
@@ -60,7 +60,9 @@ def record(cursor: Cursor, tenant_id: str, system: System, notices: Sequence[Not
 
 
 def claim(database: Database, *, at: dt.datetime, but: Collection[UUID] = (), is_unsaid: bool = False) -> Told | None:
-    """The oldest notice that is due, for this process alone while the claim lasts; counts the try.
+    """The notice that is due and was tried least, for this process alone while the claim lasts; counts the try.
+
+    Of those the oldest. One that its receiver fails at every time so keeps no other from being sent.
 
     :param but: not these.
     :param is_unsaid: only one whose first try came to no end yet.
