@@ -1,5 +1,6 @@
 """docs/operations.md: what it tells people to run is run here, and what it says of errors is what the code says."""
 
+import datetime as dt
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -69,6 +70,14 @@ def test_a_units_command_is_one_and_the_user_is_not_root(unit: Path) -> None:
     else:
         assert program in {"dagster-webserver", "dagster-daemon"}
     assert "\nUser=integration-pipeline\n" in text
+
+
+def test_the_unit_that_publishes_writes_yesterday_once_more() -> None:
+    text = (OPERATIONS.parent / "systemd/integration-pipeline-publish.service").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^ExecStart=-/bin/sh -c 'exec /\S+/integration-pipeline (.*)'$", text, re.MULTILINE)
+    yesterday = "$$(TZ=Asia/Tokyo date --date=yesterday +%%F)"  # as systemd wants dollars and percents to be written
+    arguments = cli.parser().parse_args(shlex.split(command.replace(yesterday, "2026-11-20")))
+    assert arguments.day == dt.date(2026, 11, 20)
 
 
 def block(heading: str) -> str:
