@@ -23,6 +23,8 @@ _LARGEST_CHARACTER_BYTES = 4
 SEPARATOR, NULL = "\x1f", "\x1e"
 """Between a text's fields, and for one that is null: as COPY is told to read them (``store/spool.py``)."""
 
+_ESCAPED = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", SEPARATOR: "\\" + SEPARATOR})
+
 _ACTIVE, _GONE = State.ACTIVE, State.GONE  # an enum's member by its name costs as much as half a hash
 
 NAMED_OF_LISTING, NAMED = 100, 1000
@@ -58,12 +60,25 @@ def identity(kind: str, key: str, *, by_kind: bool) -> str:
 
 
 def content(record: Record, listing: str) -> str:
-    """All that makes a record what it is, as one text: what is hashed, and where it differs what is stored."""
+    """All that makes a record what it is, as one text: what is hashed, and where it differs what is stored.
+
+    Different records have different texts, for one that holds a mark of its own is escaped.
+    """
     fields: Any = record
     try:
-        return f"{listing}{SEPARATOR}" + SEPARATOR.join([NULL if value is None else value for value in fields])
+        text = f"{listing}{SEPARATOR}" + SEPARATOR.join([NULL if value is None else value for value in fields])
     except TypeError:  # a truth value, which few kinds of records have
-        return SEPARATOR.join([NULL if text is None else text for text in words(record, listing)])
+        text = SEPARATOR.join([NULL if text is None else text for text in words(record, listing)])
+    if text.count(SEPARATOR) != len(fields) or NULL in fields:
+        return escaped(words(record, listing))
+    return text
+
+
+def escaped(texts: Iterable[str | None]) -> str:
+    """Texts as COPY reads them, whatever they hold."""
+    return SEPARATOR.join(
+        [NULL if text is None else f"\\{NULL}" if text == NULL else text.translate(_ESCAPED) for text in texts]
+    )
 
 
 def words(record: Record, listing: str) -> list[str | None]:

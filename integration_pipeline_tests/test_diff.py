@@ -1,5 +1,6 @@
 """The comparison of what a provider lists with what is stored."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +28,26 @@ def pages(*users: User, size: int = 2) -> list[Page]:
 
 def feed(diff: Diff, *all_pages: Page, listing: str = LISTING) -> list[Change]:
     return [change for page in all_pages for change in diff.feed(listing, page)]
+
+
+@given(st.data())
+def test_different_accounts_have_different_texts_whatever_marks_they_hold(data: st.DataObject) -> None:
+    marked = st.lists(st.none() | st.text("a\x1e\x1f\\", max_size=3), min_size=7, max_size=7)
+    one, other = (User("k", "USER", State.ACTIVE, None, *data.draw(marked)) for _ in range(2))
+    assert (content(one, LISTING) == content(other, LISTING)) == (one == other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(("a\x1fb", None, "c"), ("a", "b\x1f\x1e", "c")), ((None, None, None), ("\x1e", None, None))]
+)
+def test_an_account_whose_marks_moved_is_an_update(
+    one: tuple[str | None, ...], other: tuple[str | None, ...]
+) -> None:
+    names = ("external_username", "external_email", "flags")
+    before, after = (account("k")._replace(**dict(zip(names, each, strict=True))) for each in (one, other))
+    diff = Diff(stored(before), by_kind=False)
+    assert [change.record for change in feed(diff, *pages(after))] == [after]
+    assert feed(Diff(stored(after), by_kind=False), *pages(after)) == []
 
 
 def test_an_account_that_was_never_stored_is_created() -> None:

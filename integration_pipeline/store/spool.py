@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from integration_pipeline.diff import GONE, NULL, SEPARATOR, Absence, Change, words
+from integration_pipeline.diff import GONE, NULL, SEPARATOR, Absence, Change, escaped, words
 from integration_pipeline.model import State
 
 COPY_FORMAT = r"(DELIMITER E'\x1f', NULL E'\x1e')"
@@ -19,8 +19,6 @@ COPY_FORMAT = r"(DELIMITER E'\x1f', NULL E'\x1e')"
 _BLOCK_BYTES = 64 * 1024
 _IN_MEMORY_BYTES = 2 * 1024 * 1024
 
-_ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", SEPARATOR: "\\" + SEPARATOR, NULL: "\\" + NULL}
-_ESCAPED = str.maketrans(_ESCAPES)
 _FIELD = re.compile(rf"((?:[^\\{SEPARATOR}]|\\.)*)(?:{SEPARATOR}|$)")
 _ESCAPE = re.compile(r"\\(.)")
 
@@ -45,8 +43,8 @@ def row_of(change: Change) -> str:
     record, listing, content, content_hash, is_new, _ = change
     if record.state is State.GONE:
         return as_row((listing, *record[:4], *(None for _ in record[4:]), content_hash, "G"))
-    if "\\" in content or "\n" in content or "\r" in content or _holds_marks(content, record):
-        content = _escaped(words(record, listing))
+    if "\\" in content or "\n" in content or "\r" in content:
+        content = escaped(words(record, listing))
     return f"{content}{SEPARATOR}{content_hash}{SEPARATOR}{'C' if is_new else 'U'}"
 
 
@@ -58,16 +56,7 @@ def row_of_absence(absence: Absence, width: int) -> str:
 
 def as_row(values: Iterable[Any]) -> str:
     """Any values of a row, in its order."""
-    return _escaped([None if value is None else str(value) for value in values])
-
-
-def _holds_marks(content: str, record: tuple[Any, ...]) -> bool:
-    """Whether any text in it holds a character that stands for the end of a field, or is the one that stands for null."""
-    return content.count(SEPARATOR) != len(record) or content.count(NULL) != record.count(None)
-
-
-def _escaped(texts: Iterable[str | None]) -> str:
-    return SEPARATOR.join([NULL if text is None else text.translate(_ESCAPED) for text in texts])
+    return escaped([None if value is None else str(value) for value in values])
 
 
 def _read(row: str, *, deactivates: bool) -> Row:
