@@ -256,6 +256,21 @@ def test_a_failed_walk_is_not_remembered() -> None:
     assert [record.key for record in found] == ["B0SYNCBOT", "BU1", "BU2"]
 
 
+def test_a_bot_on_two_pages_shows_that_a_person_or_another_bot_may_have_been_skipped() -> None:
+    pages = [members(person("U9"), robot("U1"), cursor="next"), members(robot("U1"), person("U8"))]
+    current, api = workspace(users_list=[*pages, members(robot("U1"), robot("U2"))])
+    first, second = read(PROVIDER, SyncType.USERS, current)["users"]
+    assert (first.rejected, [rejected.key for rejected in second.rejected]) == ([], [None])
+    found = records(read(PROVIDER, SyncType.NOTIFICATIONS, current))
+    assert [record.key for record in found] == ["B0SYNCBOT", "BU1", "BU2"]
+    assert api.paths.count("users.list") == 3
+
+
+def test_a_bot_twice_on_one_page_is_one_bot() -> None:
+    current, _ = workspace(users_list=members(robot("U1"), robot("U1"), person("U9")))
+    assert [page.rejected for page in read(PROVIDER, SyncType.USERS, current)["users"]] == [[]]
+
+
 def test_a_persons_row_that_cannot_be_read_costs_no_bot() -> None:
     broken = person("U9", is_restricted="秘密")
     current, api = workspace(users_list=members(robot("U1"), broken))
