@@ -4,10 +4,13 @@ import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 from uuid import RFC_4122
 
 import psycopg
 import pytest
+import sqlalchemy
+from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
@@ -91,6 +94,97 @@ def test_a_migration_that_fails_leaves_nothing(empty_url: str) -> None:
     with psycopg.connect(empty_url) as session:
         tables = session.execute("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace").fetchall()
     assert tables == [("daily_kpis",)]
+
+
+BEFORE_CURSORS = "0003"
+"""The last revision under which nothing but whole listings was read; what it stored must outlive every later one."""
+
+STORED_THEN = (
+    "INSERT INTO tenants (tenant_id, name) VALUES ('a', '甲')",
+    "INSERT INTO internal_users (tenant_id, internal_user_id, email) VALUES ('a', 'u1', 'u1@example.jp')",
+    "INSERT INTO external_system_connections (tenant_id, system_type, client_secret, secret_options, sync_generation) "
+    "VALUES ('a', 'SLACK', 'sealed', '{\"private_key\": \"sealed too\"}', 7)",
+    "INSERT INTO external_users (tenant_id, system_type, external_user_id, kind, listing, is_active, external_username, "
+    "match_email, content_hash, created_sync_id, changed_sync_id, changed_at) "
+    "SELECT 'a', 'SLACK', 'U' || n, 'USER', 'users', n < 9, '山田', 'u' || n || '@example.jp', n * 2 + 1, new_id(), "
+    "new_id(), now() FROM generate_series(1, 9) AS n",
+    "INSERT INTO external_teams (tenant_id, system_type, kind, external_team_id, listing, is_active, content_hash, "
+    "created_sync_id, changed_sync_id, changed_at) "
+    "VALUES ('a', 'SLACK', 'CHANNEL', 'C1', 'channels', true, 1, new_id(), new_id(), now())",
+    "INSERT INTO notification_settings (tenant_id, system_type, kind, external_id, listing, is_active, settings, "
+    "content_hash, created_sync_id, changed_sync_id, changed_at) "
+    "VALUES ('a', 'SLACK', 'BOT', 'B1', 'bots', true, '{\"is_own\": true}', 1, new_id(), new_id(), now())",
+    "INSERT INTO user_links VALUES ('a', 'SLACK', 'U1', 'u1')",
+    "INSERT INTO user_matches VALUES ('a', 'SLACK', 'U1', 'u1', 'LINK', 'ACTIVE', NULL, now())",
+    "INSERT INTO external_system_sync_history (sync_id, tenant_id, system_type, sync_type, started_at, completed_at, "
+    "status, records_created, api_calls) VALUES (new_id(), 'a', 'SLACK', 'USERS', now(), now(), 'PARTIAL', 9, 3)",
+    "INSERT INTO sync_changes SELECT sync_id, 'a', 'SLACK', 'USERS', 'USER', 'U9', 'DEACTIVATED', '{\"listing\": 1}' "
+    "FROM external_system_sync_history",
+    "INSERT INTO sync_errors (sync_id, tenant_id, system_type, sync_type, error_type, error_message, occurred_at) "
+    "SELECT sync_id, 'a', 'SLACK', 'USERS', 'HELD', 'held', now() FROM external_system_sync_history",
+    "INSERT INTO sync_holds (tenant_id, system_type, sync_type, sync_id, reasons, absent_count, flagged_count, "
+    "created_at) VALUES ('a', 'SLACK', 'USERS', new_id(), '{many}', 1, 0, now())",
+    "INSERT INTO sync_hold_rows (tenant_id, hold_id, kind, key, listing, reason, content_hash) "
+    "SELECT 'a', hold_id, 'USER', 'U8', 'users', 'absent', 0 FROM sync_holds",
+    "INSERT INTO progress_kpis (tenant_id, day, overall_progress) VALUES ('a', '2026-11-01', 0.5)",
+    "INSERT INTO daily_kpis VALUES ('a', '2026-11-01', 'accounts', 9)",
+    "INSERT INTO spreadsheets (tenant_id, spreadsheet_id, service_account) VALUES ('a', 'sheet', 'sealed')",
+)
+
+REPLACED = {"external_users": ["mapping_id"]}
+"""Columns that are gone since, on purpose."""
+
+
+def everything_stored(url: str) -> dict[str, list[dict[str, Any]]]:
+    with psycopg.connect(url) as session:
+        tables = session.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' "
+            "AND relname <> 'alembic_version'"
+        ).fetchall()
+        found = {
+            table: [row for (row,) in session.execute(f"SELECT to_jsonb(t) FROM {table} AS t ORDER BY t::text".encode())]
+            for (table,) in tables
+        }
+    return {
+        table: [{name: value for name, value in row.items() if name not in REPLACED.get(table, [])} for row in rows]
+        for table, rows in found.items()
+    }
+
+
+def test_what_an_older_database_holds_is_there_after_its_upgrade(empty_url: str) -> None:
+    engine = sqlalchemy.create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: urls.connect(empty_url, autocommit=False),
+        poolclass=sqlalchemy.NullPool,
+    )
+    config = Config()
+    config.set_main_option("script_location", str(queries.folder() / "migrations"))
+    config.set_main_option("path_separator", "newline")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, BEFORE_CURSORS)
+    run(empty_url, *STORED_THEN)
+    before = everything_stored(empty_url)
+    assert all(before.values())
+    with pytest.raises(UsageError, match="older than this program's"):
+        Database.open(empty_url)
+
+    assert migrations.upgrade(empty_url) == (BEFORE_CURSORS, migrations.head())
+
+    after = everything_stored(empty_url)
+    for table, rows in before.items():
+        kept = [{name: row[name] for name in rows[0]} for row in after[table]]
+        assert sorted(kept, key=str) == sorted(rows, key=str), table
+    with Database.open(empty_url) as database, database.operator() as cursor:
+        columns = "external_user_id, mapping_id, internal_user_id, sync_status"
+        mappings = cursor.execute(f"SELECT {columns} FROM external_user_mappings ORDER BY 1".encode()).fetchall()
+        shown = "client_secret_set, access_token_set, secret_options_set, sync_generation"
+        connections = cursor.execute(f"SELECT {shown} FROM external_system_connections".encode()).fetchall()
+    assert [(account, person, status) for account, _, person, status in mappings] == [
+        ("U1", "u1", "ACTIVE"), *((f"U{n}", None, "ACTIVE") for n in range(2, 9)), ("U9", None, "INACTIVE")
+    ]  # fmt: skip
+    assert len({mapping_id for _, mapping_id, _, _ in mappings}) == len(mappings)
+    assert connections == [(True, False, ["private_key"], 7)]
 
 
 def test_a_newer_database_is_left_alone(database_url: str) -> None:
