@@ -170,7 +170,7 @@ def _count_rematched(cursor: Cursor, attempt: Attempt, plan: Plan, accounts: Seq
 
 
 def _preview(attempt: Attempt, plan: Plan, spool: Spool) -> Outcome:
-    """What a dry run would do, mappings included, by reads alone."""
+    """What a dry run would do, mappings included; what it stages for that ends with its transaction."""
     rows = islice(spool.rows(is_held=plan.is_held), LARGEST_PLAN)
     changes = [_planned_change(row, attempt.target) for row in rows]
     if attempt.sync_type is SyncType.USERS:
@@ -178,7 +178,7 @@ def _preview(attempt: Attempt, plan: Plan, spool: Spool) -> Outcome:
         with attempt.transaction() as cursor:
             rematched = []
             if changes or staging.people_moved(cursor, connection):
-                rematched = staging.planned_matches(cursor, connection, spool.rows(is_held=plan.is_held))
+                rematched = staging.planned_matches(cursor, connection, spool.blocks(is_held=plan.is_held))
             _count_rematched(cursor, attempt, plan, rematched)
         changes += [PlannedChange("MATCH", "USER", account, None) for account in rematched]
     return attempt.outcome(*verdict(plan), changes=changes[:LARGEST_PLAN])

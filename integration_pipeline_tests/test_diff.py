@@ -40,9 +40,7 @@ def test_different_accounts_have_different_texts_whatever_marks_they_hold(data: 
 @pytest.mark.parametrize(
     ("one", "other"), [(("a\x1fb", None, "c"), ("a", "b\x1f\x1e", "c")), ((None, None, None), ("\x1e", None, None))]
 )
-def test_an_account_whose_marks_moved_is_an_update(
-    one: tuple[str | None, ...], other: tuple[str | None, ...]
-) -> None:
+def test_an_account_whose_marks_moved_is_an_update(one: tuple[str | None, ...], other: tuple[str | None, ...]) -> None:
     names = ("external_username", "external_email", "flags")
     before, after = (account("k")._replace(**dict(zip(names, each, strict=True))) for each in (one, other))
     diff = Diff(stored(before), by_kind=False)

@@ -4,7 +4,6 @@ The SQL stands in ``sql/sync``; here it is given its table and fed.
 """
 
 import datetime as dt
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -17,7 +16,7 @@ from integration_pipeline.diff import Absence
 from integration_pipeline.errors import Superseded
 from integration_pipeline.model import Connection, Setting, SyncType, Team, User, as_json
 from integration_pipeline.store import queries
-from integration_pipeline.store.spool import COPY_FORMAT, Row
+from integration_pipeline.store.spool import COPY_FORMAT
 
 Cursor = psycopg.Cursor[Any]
 
@@ -162,12 +161,16 @@ def apply(cursor: Cursor, task: Apply, blocks: Iterable[bytes]) -> list[str]:
     if has_rows or needs_match:
         cursor.execute(SET_WISE)
     if first is not None:
-        cursor.execute(target.sql("stage"))
-        with cursor.copy(f"COPY stage FROM STDIN {COPY_FORMAT}".encode()) as copy:
-            for block in chain([first], rest):
-                copy.write(block)
+        _stage(cursor, target, chain([first], rest))
         cursor.execute(target.sql("apply"), parameters)
     return _rematch(cursor, parameters) if needs_match else []
+
+
+def _stage(cursor: Cursor, target: Target, blocks: Iterable[bytes]) -> None:
+    cursor.execute(target.sql("stage"))
+    with cursor.copy(f"COPY stage FROM STDIN {COPY_FORMAT}".encode()) as copy:
+        for block in blocks:
+            copy.write(block)
 
 
 def _move(cursor: Cursor, task: Apply, parameters: Mapping[str, Any], *, matches: bool) -> bool:
@@ -206,14 +209,13 @@ STORED_ACCOUNTS = """
 PLANNED_ACCOUNTS = f"""
     SELECT external_user_id, is_active, external_key, employee_key, email_key, email_key_2
     FROM ({STORED_ACCOUNTS}) AS account
-    WHERE NOT external_user_id = ANY(%(changed)s)
+    WHERE NOT EXISTS (SELECT FROM stage WHERE stage.key = account.external_user_id)
     UNION ALL
     SELECT
         key, state = 'ACTIVE', external_key, nullif(btrim(employee_number), ''),
         nullif(lower(btrim(match_email)), ''), nullif(lower(btrim(match_email_2)), '')
-    FROM jsonb_to_recordset(%(incoming)s) AS incoming (
-        key text, state text, external_key text, employee_number text, match_email text, match_email_2 text
-    )
+    FROM stage
+    WHERE action <> 'G'
 """
 
 
@@ -235,22 +237,13 @@ def rematch_now(cursor: Cursor, connection: Connection, at: dt.datetime) -> list
     return _rematch(cursor, parameters)
 
 
-def planned_matches(cursor: Cursor, connection: Connection, rows: Iterable[Row]) -> list[str]:
-    """What :func:`apply` would return after these rows were applied, by reads alone."""
-    changed: list[str] = []
-    incoming: list[dict[str, Any]] = []
-    for row in rows:
-        changed.append(row.key)
-        if row.action != "G":
-            columns = dict(zip(TARGETS[SyncType.USERS].columns, row.values, strict=True))
-            incoming.append({"key": row.key, "state": row.state, **columns})
-    match = queries.sql("sync/match").format(accounts=PLANNED_ACCOUNTS)
+def planned_matches(cursor: Cursor, connection: Connection, blocks: Iterable[bytes]) -> list[str]:
+    """What :func:`apply` would return after these rows; nothing of theirs outlives the transaction."""
     cursor.execute(SET_WISE)
-    cursor.execute(
-        match, {**_keys(connection), "changed": changed, "incoming": json.dumps(incoming, ensure_ascii=False)}
-    )
-    touched = set(changed)
-    return [str(row[0]) for row in cursor if row[0] not in touched]
+    _stage(cursor, TARGETS[SyncType.USERS], blocks)
+    match = queries.sql("sync/match").format(accounts=PLANNED_ACCOUNTS)
+    cursor.execute(queries.sql("sync/planned").format(match=match), _keys(connection))
+    return [str(row[0]) for row in cursor]
 
 
 def people_moved(cursor: Cursor, connection: Connection) -> bool:

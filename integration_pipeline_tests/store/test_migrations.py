@@ -99,37 +99,50 @@ def test_a_migration_that_fails_leaves_nothing(empty_url: str) -> None:
 BEFORE_CURSORS = "0003"
 """The last revision under which nothing but whole listings was read; what it stored must outlive every later one."""
 
-STORED_THEN = (
-    "INSERT INTO tenants (tenant_id, name) VALUES ('a', '甲')",
-    "INSERT INTO internal_users (tenant_id, internal_user_id, email) VALUES ('a', 'u1', 'u1@example.jp')",
-    "INSERT INTO external_system_connections (tenant_id, system_type, client_secret, secret_options, sync_generation) "
-    "VALUES ('a', 'SLACK', 'sealed', '{\"private_key\": \"sealed too\"}', 7)",
-    "INSERT INTO external_users (tenant_id, system_type, external_user_id, kind, listing, is_active, external_username, "
-    "match_email, content_hash, created_sync_id, changed_sync_id, changed_at) "
-    "SELECT 'a', 'SLACK', 'U' || n, 'USER', 'users', n < 9, '山田', 'u' || n || '@example.jp', n * 2 + 1, new_id(), "
-    "new_id(), now() FROM generate_series(1, 9) AS n",
-    "INSERT INTO external_teams (tenant_id, system_type, kind, external_team_id, listing, is_active, content_hash, "
-    "created_sync_id, changed_sync_id, changed_at) "
-    "VALUES ('a', 'SLACK', 'CHANNEL', 'C1', 'channels', true, 1, new_id(), new_id(), now())",
-    "INSERT INTO notification_settings (tenant_id, system_type, kind, external_id, listing, is_active, settings, "
-    "content_hash, created_sync_id, changed_sync_id, changed_at) "
-    "VALUES ('a', 'SLACK', 'BOT', 'B1', 'bots', true, '{\"is_own\": true}', 1, new_id(), new_id(), now())",
-    "INSERT INTO user_links VALUES ('a', 'SLACK', 'U1', 'u1')",
-    "INSERT INTO user_matches VALUES ('a', 'SLACK', 'U1', 'u1', 'LINK', 'ACTIVE', NULL, now())",
-    "INSERT INTO external_system_sync_history (sync_id, tenant_id, system_type, sync_type, started_at, completed_at, "
-    "status, records_created, api_calls) VALUES (new_id(), 'a', 'SLACK', 'USERS', now(), now(), 'PARTIAL', 9, 3)",
-    "INSERT INTO sync_changes SELECT sync_id, 'a', 'SLACK', 'USERS', 'USER', 'U9', 'DEACTIVATED', '{\"listing\": 1}' "
-    "FROM external_system_sync_history",
-    "INSERT INTO sync_errors (sync_id, tenant_id, system_type, sync_type, error_type, error_message, occurred_at) "
-    "SELECT sync_id, 'a', 'SLACK', 'USERS', 'HELD', 'held', now() FROM external_system_sync_history",
-    "INSERT INTO sync_holds (tenant_id, system_type, sync_type, sync_id, reasons, absent_count, flagged_count, "
-    "created_at) VALUES ('a', 'SLACK', 'USERS', new_id(), '{many}', 1, 0, now())",
-    "INSERT INTO sync_hold_rows (tenant_id, hold_id, kind, key, listing, reason, content_hash) "
-    "SELECT 'a', hold_id, 'USER', 'U8', 'users', 'absent', 0 FROM sync_holds",
-    "INSERT INTO progress_kpis (tenant_id, day, overall_progress) VALUES ('a', '2026-11-01', 0.5)",
-    "INSERT INTO daily_kpis VALUES ('a', '2026-11-01', 'accounts', 9)",
-    "INSERT INTO spreadsheets (tenant_id, spreadsheet_id, service_account) VALUES ('a', 'sheet', 'sealed')",
+STORED_THEN = """
+INSERT INTO tenants (tenant_id, name) VALUES ('a', '甲');
+INSERT INTO internal_users (tenant_id, internal_user_id, email) VALUES ('a', 'u1', 'u1@example.jp');
+INSERT INTO external_system_connections (tenant_id, system_type, client_secret, secret_options, sync_generation)
+VALUES ('a', 'SLACK', 'sealed', '{"private_key": "sealed too"}', 7);
+INSERT INTO external_users (
+    tenant_id, system_type, external_user_id, kind, listing, is_active, external_username, match_email, content_hash,
+    created_sync_id, changed_sync_id, changed_at
 )
+SELECT
+    'a', 'SLACK', 'U' || n, 'USER', 'users', n < 9, '山田', 'u' || n || '@example.jp', n * 2 + 1,
+    new_id(), new_id(), now()
+FROM generate_series(1, 9) AS n;
+INSERT INTO external_teams (
+    tenant_id, system_type, kind, external_team_id, listing, is_active, content_hash, created_sync_id, changed_sync_id,
+    changed_at
+)
+VALUES ('a', 'SLACK', 'CHANNEL', 'C1', 'channels', true, 1, new_id(), new_id(), now());
+INSERT INTO notification_settings (
+    tenant_id, system_type, kind, external_id, listing, is_active, settings, content_hash, created_sync_id,
+    changed_sync_id, changed_at
+)
+VALUES ('a', 'SLACK', 'BOT', 'B1', 'bots', true, '{"is_own": true}', 1, new_id(), new_id(), now());
+INSERT INTO user_links VALUES ('a', 'SLACK', 'U1', 'u1');
+INSERT INTO user_matches VALUES ('a', 'SLACK', 'U1', 'u1', 'LINK', 'ACTIVE', NULL, now());
+INSERT INTO external_system_sync_history (
+    sync_id, tenant_id, system_type, sync_type, started_at, completed_at, status, records_created, api_calls
+)
+VALUES (new_id(), 'a', 'SLACK', 'USERS', now(), now(), 'PARTIAL', 9, 3);
+INSERT INTO sync_changes
+SELECT sync_id, 'a', 'SLACK', 'USERS', 'USER', 'U9', 'DEACTIVATED', '{"listing": "users"}'
+FROM external_system_sync_history;
+INSERT INTO sync_errors (sync_id, tenant_id, system_type, sync_type, error_type, error_message, occurred_at)
+SELECT sync_id, 'a', 'SLACK', 'USERS', 'HELD', 'held', now() FROM external_system_sync_history;
+INSERT INTO sync_holds (
+    tenant_id, system_type, sync_type, sync_id, reasons, absent_count, flagged_count, created_at
+)
+VALUES ('a', 'SLACK', 'USERS', new_id(), '{many}', 1, 0, now());
+INSERT INTO sync_hold_rows (tenant_id, hold_id, kind, key, listing, reason, content_hash)
+SELECT 'a', hold_id, 'USER', 'U8', 'users', 'absent', 0 FROM sync_holds;
+INSERT INTO progress_kpis (tenant_id, day, overall_progress) VALUES ('a', '2026-11-01', 0.5);
+INSERT INTO daily_kpis VALUES ('a', '2026-11-01', 'accounts', 9);
+INSERT INTO spreadsheets (tenant_id, spreadsheet_id, service_account) VALUES ('a', 'sheet', 'sealed');
+"""
 
 REPLACED = {"external_users": ["mapping_id"]}
 """Columns that are gone since, on purpose."""
@@ -142,7 +155,9 @@ def everything_stored(url: str) -> dict[str, list[dict[str, Any]]]:
             "AND relname <> 'alembic_version'"
         ).fetchall()
         found = {
-            table: [row for (row,) in session.execute(f"SELECT to_jsonb(t) FROM {table} AS t ORDER BY t::text".encode())]
+            table: [
+                row for (row,) in session.execute(f"SELECT to_jsonb(t) FROM {table} AS t ORDER BY t::text".encode())
+            ]
             for (table,) in tables
         }
     return {
@@ -163,7 +178,7 @@ def test_what_an_older_database_holds_is_there_after_its_upgrade(empty_url: str)
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, BEFORE_CURSORS)
-    run(empty_url, *STORED_THEN)
+    run(empty_url, STORED_THEN)
     before = everything_stored(empty_url)
     assert all(before.values())
     with pytest.raises(UsageError, match="older than this program's"):

@@ -1,7 +1,8 @@
 """What a walk found, applied to a real PostgreSQL."""
 
 import datetime as dt
-from collections.abc import Iterable
+import tracemalloc
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -322,9 +323,36 @@ def test_the_matches_a_dry_run_plans_are_those_that_are_then_made(database: Data
         diff = Diff(staging.stored(cursor, target, connection), by_kind=False)
         changes = diff.feed("all", Page(list(coming), []))
         with builders.spooled(target, changes, [Absence("b", "USER", "all", is_active=True)]) as spool:
-            expected = staging.planned_matches(cursor, connection, spool.rows())
+            expected = staging.planned_matches(cursor, connection, spool.blocks())
     _, rematched = night(database, connection, coming)
     assert expected == rematched == ["a"]
+
+
+def test_what_a_dry_run_plans_with_is_held_by_the_database_however_much_it_is(
+    database: Database, connection: Connection
+) -> None:
+    builders.add_internal_user(database, "U", email="u0@example.co.jp")
+    night(database, connection, [user("a", email="u0@example.co.jp")])
+
+    def blocks() -> Iterator[bytes]:
+        for number in range(5000):
+            (change,) = Diff({}, by_kind=False).feed(
+                "all", Page([user(f"n{number}", email=f"u{number}@example.co.jp")], [])
+            )
+            yield f"{row_of(change)}\n".encode()
+
+    with database.transaction(connection.tenant_id) as cursor:
+        list(blocks())
+        tracemalloc.start()
+        try:
+            assert staging.planned_matches(cursor, connection, blocks()) == ["a"]
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert cursor.execute("SELECT count(*) FROM stage").fetchone() == (5000,)
+    assert peak < 500_000
+    with database.transaction(connection.tenant_id) as cursor:
+        assert cursor.execute("SELECT count(*) FROM external_users").fetchone() == (1,)
 
 
 def link(database: Database, external_user_id: str, internal_user_id: str) -> None:
