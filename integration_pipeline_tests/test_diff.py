@@ -41,10 +41,11 @@ def test_different_accounts_have_different_texts_whatever_marks_they_hold(data: 
     ("one", "other"), [(("a\x1fb", None, "c"), ("a", "b\x1f\x1e", "c")), ((None, None, None), ("\x1e", None, None))]
 )
 def test_an_account_whose_marks_moved_is_an_update(one: tuple[str | None, ...], other: tuple[str | None, ...]) -> None:
-    names = ("external_username", "external_email", "flags")
-    before, after = (account("k")._replace(**dict(zip(names, each, strict=True))) for each in (one, other))
-    diff = Diff(stored(before), by_kind=False)
-    assert [change.record for change in feed(diff, *pages(after))] == [after]
+    before, after = (
+        account("k")._replace(external_username=name, external_email=email, flags=flags)
+        for name, email, flags in (one, other)
+    )
+    assert [change.record for change in feed(Diff(stored(before), by_kind=False), *pages(after))] == [after]
     assert feed(Diff(stored(after), by_kind=False), *pages(after)) == []
 
 

@@ -145,7 +145,7 @@ def _read(session: Session, feed: Feed, bookmark: Bookmark) -> Told | None:
         for rejection in page.rejected:
             told.reject(rejection)
         following = page.delta_link
-        if len(told.rows) > MOST_ROWS:
+        if len(told.rows) + len(told.rejected) > MOST_ROWS:
             return None
     if not following:
         raise InvalidResponse("changes without a link to go on by")

@@ -9,6 +9,7 @@ import pytest
 from integration_pipeline.errors import ProviderFault
 from integration_pipeline.model import Bookmark, Page, SyncType
 from integration_pipeline.provider import Session
+from integration_pipeline.providers.teams import delta
 from integration_pipeline.providers.teams.directory import GROUPS_FEED, USERS_FEED
 from integration_pipeline_tests.providers.teams.graph import Canned, Graph, ok, refused, rows, session, walk
 
@@ -128,6 +129,13 @@ def test_an_account_that_cannot_be_asked_for_is_rejected() -> None:
 def test_rows_that_cannot_be_read_are_rejected_by_their_ids_where_these_can() -> None:
     (page, _), _, _ = users_told([person("a", mail=7), {"displayName": "?"}, {"id": ""}])
     assert [rejection.key for rejection in page.rejected] == ["a", None, None]
+
+
+def test_rows_that_cannot_be_read_count_among_those_that_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delta, "MOST_ROWS", 2)
+    (page,), current, _ = users_told([person("a"), person("b", mail=7), {"displayName": "?"}])
+    assert ([user.key for user in page.records], page.rejected) == (["whole"], [])
+    assert current.next_bookmarks["users"].listed_at is None
 
 
 @pytest.mark.parametrize("link", ["", None])
