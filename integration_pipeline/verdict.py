@@ -53,7 +53,8 @@ class Plan:
 
     @property
     def is_complete(self) -> bool:
-        return not self.walk.unread and not self.diff.unproven
+        """Whether everybody who is stored was seen or is known to be gone."""
+        return not self.walk.unread and not self.diff.unproven and not self.is_held
 
 
 def verdict(plan: Plan, hold_id: UUID | None = None) -> tuple[Status, Counts, Kind | None, str | None, str | None]:

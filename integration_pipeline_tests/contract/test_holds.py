@@ -86,6 +86,18 @@ def test_a_world_that_loses_most_of_its_people_deactivates_nobody_and_keeps_whom
     assert night.rows("SELECT count(*) FROM sync_hold_rows WHERE name IS NULL OR reason <> 'absent'") == [(0,)]
 
 
+def test_whoever_is_held_was_not_seen_that_night(night: Nights, system: str) -> None:
+    seen = "SELECT external_user_id, last_synced_at FROM external_user_mappings ORDER BY 1"
+    before = dict(night.rows(seen))
+    lost = lose(night, system)
+    users(night)
+    after = dict(night.rows(seen))
+    assert {account.id: after[account.id] for account in lost} == {account.id: before[account.id] for account in lost}
+    bring_back(night, system, lost)
+    users(night)
+    assert all(at > before[account] for account, at in night.rows(seen) if account in {each.id for each in lost})
+
+
 def test_a_night_that_holds_the_same_writes_no_second_hold(night: Nights, system: str) -> None:
     lose(night, system)
     first = users(night)
