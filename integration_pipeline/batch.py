@@ -21,7 +21,7 @@ import psycopg
 
 from integration_pipeline import registry
 from integration_pipeline.attempt import Run, ignore
-from integration_pipeline.crew import Crew
+from integration_pipeline.crew import Crew, most_under_way
 from integration_pipeline.errors import Busy, Interrupted, PipelineError, ProviderError
 from integration_pipeline.estimate import estimated
 from integration_pipeline.http.limiter import Pause
@@ -38,7 +38,8 @@ CONCURRENCY = 8
 """How many connections are worked on at once; those that wait for a limit do not count."""
 
 MAX_UNDER_WAY = 1024
-"""How many connections may be under way, waiting ones included: each has a thread, and what it has read so far."""
+"""How many connections may be under way, waiting ones included: each has a thread, and what it has read so far. Fewer
+where the system does not let the process open so many files."""
 
 GRACE_SECONDS = 1.5
 """How long an interrupted batch waits for its workers to say so themselves. For a worker that does not hear it (it is
@@ -205,7 +206,8 @@ class _Work:
         self.request = request
         self.on_event = on_event
         self.expected = expected
-        self.crew = Crew(self._work_on, connections, slots=concurrency, most=MAX_UNDER_WAY)
+        most = most_under_way(min(MAX_UNDER_WAY, len(connections)), slots=concurrency)
+        self.crew = Crew(self._work_on, connections, slots=concurrency, most=most)
         self.results: queue.SimpleQueue[Outcome | Refused | BaseException | None] = queue.SimpleQueue()
         self.stopping = threading.Event()
         self.open_rows: dict[UUID, Connection] = {}

@@ -6,12 +6,32 @@ queue behind hundreds that have not begun. A thread is made where a job can begi
 that they are as many as those who work and those who wait, however many jobs there are.
 """
 
+import resource
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 Job = TypeVar("Job")
+
+FILES_EACH = 3
+"""What a job may have open while it waits: its way to the provider, and two temporary files."""
+OTHER_FILES = 200
+"""What the process has open besides."""
+
+
+def most_under_way(wanted: int, *, slots: int) -> int:
+    """How many jobs may be under way with the files that the process may open; it asks the system for as many as it needs.
+
+    A shell's or a service's soft limit is often 1,024, and whoever waits beyond it could not even be told so.
+    """
+    needed = OTHER_FILES + wanted * FILES_EACH
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return wanted
+    allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), hard))
+    return max(slots, min(wanted, (allowed - OTHER_FILES) // FILES_EACH))
 
 
 class Crew(Generic[Job]):

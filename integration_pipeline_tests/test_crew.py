@@ -1,5 +1,7 @@
 """Who works, who waits, and who is next."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -147,3 +149,17 @@ def test_a_crew_that_was_stopped_begins_nothing_more() -> None:
     thread.join(SOON)
     assert not thread.is_alive()
     assert stage.begun == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "expected"),
+    [(256, 4000, "1024 3272"), (150, 500, "100 500"), (100, 150, "8 150"), (3500, 4000, "1024 3500")],
+)
+def test_no_more_are_under_way_than_there_are_files_for(soft: int, hard: int, expected: str) -> None:
+    program = (
+        "import resource, sys; from integration_pipeline.crew import most_under_way; "
+        "resource.setrlimit(resource.RLIMIT_NOFILE, tuple(map(int, sys.argv[1:]))); "
+        "print(most_under_way(1024, slots=8), resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+    )
+    command = [sys.executable, "-c", program, str(soft), str(hard)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == expected
