@@ -6,6 +6,7 @@ import argparse
 import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from integration_pipeline.commands.output import emit_all, say
 from integration_pipeline.commands.parsing import Commands, day, one_of
@@ -14,6 +15,7 @@ from integration_pipeline.errors import UsageError
 _FORMATS = ("text", "markdown", "html", "json")
 EN = "en"
 _LANGUAGES = ("ja", EN)
+_TOKYO = ZoneInfo("Asia/Tokyo")
 
 _ABOUT = """\
 For every tenant and system: the day's last syncs, their counts, how many accounts are matched, what changed since the
@@ -69,8 +71,12 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         raise UsageError("--format html: the weekly figures (--week) are not written as HTML")
     if arguments.lang and arguments.week:
         raise UsageError("--lang: the weekly figures (--week) are in each tenant's language")
+    now = dt.datetime.now(dt.UTC)
+    today = now.astimezone(_TOKYO).date()
+    if arguments.day is not None and arguments.day > today:
+        raise UsageError(f"--day: {arguments.day} is still to come: today is {today}")
     read = _week if arguments.week else _day
-    lines = read(arguments, environ, dt.datetime.now(dt.UTC))
+    lines = read(arguments, environ, now)
     if arguments.out is None:
         emit_all(lines)
         return 0

@@ -96,5 +96,7 @@ def explained(words: Words, item: Attention) -> Explained:
 def told_of(words: Words, told: Told) -> str:
     """Why people were told, and whether they were."""
     at = told.delivered_at
-    state = words("notices.not yet") if at is None else words("notices.told", at=f"{at.astimezone(TOKYO):%H:%M}")
-    return f"{words(f'cause.{told.cause}')} {state}"
+    cause = words(f"cause.{told.cause}")
+    if at is None:
+        return words("notices.not yet", cause=cause)
+    return words("notices.told", cause=cause, at=f"{at.astimezone(TOKYO):%H:%M}")

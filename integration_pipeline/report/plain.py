@@ -127,7 +127,8 @@ def _sections(words: Words, overview: Overview) -> Iterator[Section]:
     report = overview.report
     if report.syncs:
         columns = ("tenant", "system", *SyncType, *_RECORDS)
-        yield Section(words("syncs"), columns, list(_sync_rows(words, report.syncs)), _RECORDS)
+        rows = list(_sync_rows(words, report.syncs))
+        yield Section(words("syncs"), columns, rows, _RECORDS, notes=[words("note.last")])
     if report.coverage:
         columns = ("tenant", "name", "system", *_ACCOUNTS)
         notes = [words("note.coverage"), words("note.people")]
@@ -223,6 +224,12 @@ def _item(words: Words, trouble: Attention, of: Sequence[Attention]) -> Item:
     meaning, todo, exact = explained(words, trouble)
     where = f"{trouble.system} {words.list(place(words, item, item.tenant_id) for item in of)}"
     below = [words("attention.line", name=words("attention.todo"), text=todo)] if todo else []
-    below += [words("attention.line", name=words("attention.detail"), text=" ".join(exact))] if exact else []
+    below += [words("attention.line", name=words("attention.detail"), text=_sentences(exact))] if exact else []
     state = words.list(filter(None, [words(trouble.state), trouble.error_type]))
     return Item(where, words("attention.line", name=state, text=meaning), below)
+
+
+def _sentences(texts: Sequence[str]) -> str:
+    """Texts in one line, none of them run into the next."""
+    *others, last = texts
+    return " ".join([*(text if text.endswith((".", "。")) else f"{text}." for text in others), last])

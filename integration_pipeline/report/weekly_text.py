@@ -16,6 +16,7 @@ TREND_DECIMALS = 2
 
 _DECIMALS: Mapping[str, int] = {"score": 2}
 _UNITS: Mapping[str, str] = {"percent": " (%)", "hours": " (h)", "seconds": " (s)"}
+_COUNT = "count"
 _NONE = "–"
 _EN = {
     "title": "Weekly figures",
@@ -24,6 +25,7 @@ _EN = {
     "blockers": "Total blockers: {total}; the week before: {before}",
     "blockers_unknown": "Total blockers: unknown",
     "unknown": "unknown",
+    "state_unknown": "How the work goes: unknown, for want of progress KPIs",
     "alert": "{alert}: {kpi} {value} on {day}",
     "left_out": "Left out, because unknown: ",
     "every_day": "every day",
@@ -35,6 +37,7 @@ _JA = {
     "blockers": "ブロッカー合計: {total}（前週: {before}）",
     "blockers_unknown": "ブロッカー合計: 不明",
     "unknown": "不明",
+    "state_unknown": "進捗の状況: 不明（進捗 KPI がありません）",
     "alert": "{alert}: {kpi} {value}（{day}）",
     "left_out": "不明のため除いた日: ",
     "every_day": "全日",
@@ -138,7 +141,10 @@ def _remarks(week: Week) -> Iterator[str]:
             value=_number(alert.value, alert.figure.column.unit),
             day=alert.day,
         )
-    if not week.alerts and any(figure.known for figure in week.figures):
+    # That the pipeline itself runs well says nothing of the work.
+    if not any(figure.known for figure in week.figures if figure.column in kpi.TRACKING):
+        yield words["state_unknown"]
+    elif not week.alerts:
         yield kpi.all_well_in(week.tenant.locale)
     unknown = _unknown(week)
     if unknown:
@@ -178,7 +184,7 @@ def trend(rise: float | None) -> str:
 def _number(value: float | None, unit: str, *, sign: str = "") -> str:
     if value is None:
         return _NONE
-    decimals = _DECIMALS.get(unit, 1)
+    decimals = 0 if unit == _COUNT and value.is_integer() else _DECIMALS.get(unit, 1)
     return _signed(value, decimals) if sign else f"{value:,.{decimals}f}"
 
 

@@ -3,6 +3,8 @@
 import datetime as dt
 from pathlib import Path
 
+import pytest
+
 from integration_pipeline.report.integration import TOKYO
 from integration_pipeline.store.engine import Database
 from integration_pipeline_tests.commands.conftest import Command
@@ -53,6 +55,16 @@ def test_the_html_report_is_one_file_in_the_language_of_its_tenants(online: Comm
     assert "同期 18 件は、すべて成功しました。" in text
     english = online("report", "--format", "html", "--lang", "en")
     assert "All 18 syncs succeeded." in english.out
+
+
+@pytest.mark.parametrize("week", [[], ["--week"]])
+def test_a_day_that_is_still_to_come_has_no_report(online: Command, week: list[str]) -> None:
+    today = dt.datetime.now(TOKYO).date()
+    morrow = today + dt.timedelta(days=1)
+    result = online("report", *week, "--day", str(morrow))
+    assert result.code == 2
+    assert f"{morrow} is still to come" in result.one_line
+    assert online("report", *week, "--day", str(today)).code == 0
 
 
 def test_only_what_is_written_in_that_way_can_be_asked_for(online: Command) -> None:

@@ -282,10 +282,15 @@ def test_what_the_guard_holds_has_a_section_of_its_own_while_it_waits(lang: str,
         (
             "en",
             "Critical notices",
-            "The credentials no longer work: connect it again. (told at 06:01)",
+            "The credentials no longer work: connect it again. (told at 06:01 JST)",
             "(nobody told yet)",
         ),
-        ("ja", "重要な通知", "認証情報が使えません。接続し直してください。 （06:01 に通知）", "（未通知）"),
+        (
+            "ja",
+            "重要な通知",
+            "認証情報が使えません。接続し直してください。（日本時間 06:01 に通知）",
+            "書き込めません。（未通知）",
+        ),
     ],
 )
 def test_the_days_critical_notices_stand_below_what_needs_attention(

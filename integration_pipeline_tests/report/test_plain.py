@@ -31,7 +31,8 @@ def test_a_day_is_a_row_for_each_connection_and_one_for_all() -> None:
     lines = as_text(of([sync(), sync("TEAMS"), sync(system="TEAMS")]))
     assert lines[0] == "Integration report for 2026-11-21 (Asia/Tokyo)"
     assert lines[1] == "1 tenant, 2 connections, the last sync of each type: 3 succeeded"
-    table = section(lines, "Syncs")
+    *table, note = section(lines, "Syncs")
+    assert note.startswith("This table is of the last sync of each type.")
     rows = [re.split(r" {2,}", line.strip()) for line in table]
     assert rows[0][-3:] == ["API CALLS", "AT LEAST", "TIME"]
     assert rows[1] == ["sakura", "SLACK", "Success", "Success", "off", *["2,000"] * 6, "1,800", "4.0\u00a0s"]
@@ -41,7 +42,7 @@ def test_a_day_is_a_row_for_each_connection_and_one_for_all() -> None:
 
 
 def test_how_few_calls_would_have_done_is_not_said_where_nobody_knows() -> None:
-    (row, _) = section(as_text(of([sync(**FAILED, api_calls_minimum=None)])), "Syncs")[1:]
+    (row, _, _) = section(as_text(of([sync(**FAILED, api_calls_minimum=None)])), "Syncs")[1:]
     assert row.split()[-3:] == ["–", "2.0", "s"]
 
 
@@ -69,7 +70,7 @@ def test_the_days_critical_notices_are_listed_with_whether_anybody_was_told() ->
     waits = TOLD._replace(system_type="TEAMS", cause="PERMISSION", delivered_at=None, last_error="a|b is down")
     told = of([sync()], notices=[TOLD, waits])
     assert section(as_text(told), "Critical notices") == [
-        "- sakura SLACK: The credentials no longer work: connect it again. (told at 06:01)",
+        "- sakura SLACK: The credentials no longer work: connect it again. (told at 06:01 JST)",
         "- sakura TEAMS: Consent or a permission is missing. (nobody told yet)",
         "  a|b is down",
     ]
@@ -91,6 +92,20 @@ def test_one_trouble_of_all_types_is_said_once_with_what_to_do() -> None:
         "  - What to do: Install it again.",
         "  - Details: token\\_revoked",
     ]
+
+
+@pytest.mark.parametrize("message", ["It cannot be renewed", "It cannot be renewed."])
+def test_in_japanese_what_was_stored_of_a_trouble_and_its_remedy_are_sentences(message: str) -> None:
+    troubled = of([sync(**{**FAILED, "error_message": message})])
+    said = "詳細：It cannot be renewed. Install it again."
+    assert as_text(troubled, lang="ja")[-1] == f"  {said}"
+    assert as_markdown(troubled, lang="ja")[-1] == f"  - {said}"
+
+
+@pytest.mark.parametrize(("lang", "said"), [("en", "all syncs of the day"), ("ja", "その日のすべての同期")])
+def test_whose_numbers_stand_in_the_table_of_syncs_is_said_in_either_form(lang: str, said: str) -> None:
+    for written in (as_text, as_markdown):
+        assert said in "\n".join(written(of([sync()]), lang=lang))
 
 
 def test_failures_come_first_and_a_sync_that_did_not_run_is_missed() -> None:

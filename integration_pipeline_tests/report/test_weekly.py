@@ -96,8 +96,17 @@ def test_a_zero_is_a_value_and_not_an_unknown(tenant: Database) -> None:
     lines = weekly_text.as_text(week)
     assert "Total blockers: 0; the week before: unknown" in lines
     assert next(line for line in lines if line.startswith("Blockers Count")).split()[2:] == [
-        "0.0", "0.0", "→", "0.00", "–", "–", "7/7",
+        "0", "0", "→", "0.00", "–", "–", "7/7",
     ]  # fmt: skip
+
+
+def test_counts_are_whole_where_they_are_and_an_average_of_them_need_not_be(tenant: Database) -> None:
+    store(tenant, progress([2.0] * 7 + [5.0, 4.0], key="blockers_count"))
+    lines = weekly_text.as_text(weekly.read(tenant, ENGLISH, LAST))
+    assert next(line for line in lines if line.startswith("Blockers Count")).split()[2:] == [
+        "2.7", "4", "↗", "+0.43", "2", "+0.7", "7/7",
+    ]  # fmt: skip
+    assert "⚠️ Many blockers: Blockers Count 4 on 2026-11-21" in lines
 
 
 def test_blockers_are_summed_over_the_days_known(tenant: Database) -> None:
@@ -123,10 +132,20 @@ def test_the_latest_values_beyond_their_thresholds_are_said_the_gravest_first(te
     assert kpi.all_well_in("en") not in lines
 
 
-def test_all_is_well_only_where_something_is_known(tenant: Database) -> None:
-    assert kpi.all_well_in("ja") not in weekly_text.as_text(weekly.read(tenant, TENANT, LAST))
+@pytest.mark.parametrize(("own", "unknown"), [(TENANT, "不明"), (ENGLISH, "unknown")])
+def test_all_is_well_only_where_something_of_the_progress_is_known(tenant: Database, own: Tenant, unknown: str) -> None:
+    with tenant.transaction("tenant-a") as cursor:
+        kpis.write(cursor, "tenant-a", [kpis.Value(day(20), "mapping_coverage", 100.0)])
+    well = kpi.all_well_in(own.locale)
+    (said,) = [
+        line
+        for line in weekly_text.as_text(weekly.read(tenant, own, LAST))
+        if "進捗 KPI" in line or "progress KPIs" in line
+    ]
+    assert unknown in said
+    assert well not in weekly_text.as_text(weekly.read(tenant, own, LAST))
     store(tenant, progress([80.0]))
-    assert kpi.all_well_in("ja") in weekly_text.as_text(weekly.read(tenant, TENANT, LAST))
+    assert well in weekly_text.as_text(weekly.read(tenant, own, LAST))
 
 
 def test_the_pipeline_s_own_kpis_that_are_a_tenant_s_stand_in_its_week(tenant: Database) -> None:
