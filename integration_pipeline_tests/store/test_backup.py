@@ -38,11 +38,18 @@ def dump(url: str, file: Path) -> Path:
     return file
 
 
-def restore(file: Path, url: str) -> None:
+def restore(file: Path, url: str, *, owner: str | None = None) -> None:
+    """:param owner: whose the database is there; None = the login's."""
     with psycopg.connect(url, autocommit=True) as session:
         for role in ROLES:
             session.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
-    tool("pg_restore", "--exit-on-error", "--single-transaction", "--no-owner", "--dbname", url, file)
+        if owner is not None:
+            name = sql.Identifier(owner)
+            session.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
+            session.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(DATABASE), name))
+            session.execute(sql.SQL("GRANT {}, {} TO {}").format(*map(sql.Identifier, ROLES), name))
+    as_owner = [] if owner is None else ["--role", owner]
+    tool("pg_restore", "--exit-on-error", "--single-transaction", "--no-owner", *as_owner, "--dbname", url, file)
 
 
 @contextmanager
@@ -74,6 +81,30 @@ def test_what_was_restored_into_an_empty_server_goes_on_as_if_nothing_had_been(
             assert other.rows("SELECT count(*) FROM external_users") == night.rows(
                 "SELECT count(*) FROM external_users"
             )
+
+
+def test_a_dump_names_no_role_of_its_server_and_serves_another_owner(
+    environ: Mapping[str, str], home: Path, tmp_path: Path
+) -> None:
+    def versions(url: str) -> list[tuple[object, ...]]:
+        with psycopg.connect(url) as session:
+            return session.execute("SELECT tenant_id, matching_version FROM tenants ORDER BY tenant_id").fetchall()
+
+    with nights(environ, small()) as night:
+        file = dump(environ[DATABASE_URL], tmp_path / "dump")
+        tool("pg_restore", "--file", tmp_path / "dump.sql", "--no-owner", file)
+        assert "postgres" not in (tmp_path / "dump.sql").read_text()
+        with Embedded(home) as url:
+            restore(file, url, owner="pipeline")
+            before = versions(url)
+            there = {**environ, HOME: str(home), DATABASE_URL: url.replace("//postgres@", "//pipeline@")}
+            with (
+                open_pipeline({**there, **night.sandbox.environment}) as pipeline,
+                pipeline.database.operator() as cursor,
+            ):
+                cursor.execute("UPDATE internal_users SET is_active = NOT is_active")
+            assert [moved[0] for moved in versions(url)] == [stood[0] for stood in before]
+            assert all(moved[1] != stood[1] for moved, stood in zip(versions(url), before, strict=True))
 
 
 def test_an_old_backup_makes_nobody_leave_and_a_single_use_token_in_it_asks_for_a_reconnection(
