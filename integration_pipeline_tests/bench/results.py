@@ -5,6 +5,7 @@ Tables are Markdown, aligned, so that they read the same on a terminal and in a 
 
 import dataclasses
 import json
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -108,7 +109,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]
 
 
 def _is_figure(cell: str) -> bool:
-    return not cell or cell == "–" or cell[0].isdigit()
+    return cell in {"", "–"} or re.fullmatch(r"[\d.,]+( %)?", cell) is not None
 
 
 def _width(text: str) -> int:
