@@ -17,7 +17,8 @@ from integration_pipeline.model import State
 COPY_FORMAT = r"(DELIMITER E'\x1f', NULL E'\x1e')"
 
 _BLOCK_BYTES = 64 * 1024
-_IN_MEMORY_BYTES = 2 * 1024 * 1024
+_IN_MEMORY_BYTES = 256 * 1024
+"""For each of two parts: a thousand connections may be waiting at once, each with what it has read so far."""
 
 _FIELD = re.compile(rf"((?:[^\\{SEPARATOR}]|\\.)*)(?:{SEPARATOR}|$)")
 _ESCAPE = re.compile(r"\\(.)")
