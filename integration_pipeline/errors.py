@@ -14,6 +14,7 @@ PipelineError
     ├── TokenRejected        this access token is no good: a fresh one may be
     ├── Forbidden            a permission, scope or plan is missing for this one thing
     ├── NotFound             it is not there
+    │   └── SpreadsheetGone  a tenant's spreadsheet: deleted, or never one of that id
     ├── RateLimited          too many requests
     ├── TimedOut             no answer in time
     ├── NetworkError         no answer at all
@@ -148,6 +149,13 @@ class Forbidden(ProviderError):
 
 class NotFound(ProviderError):
     """What was asked for is not there."""
+
+
+class SpreadsheetGone(NotFound):
+    """Google knows no spreadsheet of this id: it was deleted, or the id is wrong. As with access, a person must act."""
+
+    kind = Kind.AUTH_ERROR
+    cause = Cause.SPREADSHEET
 
 
 class RateLimited(ProviderError):

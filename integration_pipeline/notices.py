@@ -76,8 +76,11 @@ def of_publishing(tenant_id: str, error: BaseException) -> tuple[Notice, ...]:
     if not isinstance(error, PipelineError) or not _is_for_good(error):
         return ()
     code = error.code if isinstance(error, ProviderError) else None
-    again = f"{_PROGRAM} publish --tenant-id {shlex.quote(tenant_id)}"
-    return (Notice(Cause.SPREADSHEET, str(error), error.remedy, code, (again,)),)
+    commands = (
+        f"{_PROGRAM} spreadsheets import FILE.json",
+        f"{_PROGRAM} publish --tenant-id {shlex.quote(tenant_id)}",
+    )
+    return (Notice(Cause.SPREADSHEET, str(error), error.remedy, code, commands),)
 
 
 def _is_for_good(error: PipelineError) -> bool:

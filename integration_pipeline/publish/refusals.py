@@ -12,15 +12,16 @@ from integration_pipeline.errors import (
     CredentialsError,
     Forbidden,
     Garbled,
-    NotFound,
     ProviderError,
     RateLimited,
+    SpreadsheetGone,
     TimedOut,
 )
 from integration_pipeline.http.status import as_code, as_object, meaning
 from integration_pipeline.provider import Answer
 
 _OVER_QUOTA = frozenset({"RATE_LIMIT_EXCEEDED", "rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"})
+_OWN: Mapping[int, type[ProviderError]] = {404: SpreadsheetGone}
 _BAD_REQUEST = 400
 
 QUOTA_SECONDS = 31.0
@@ -38,7 +39,7 @@ def refusal(answer: Answer, place: str, email: str) -> ProviderError | None:
     body = (as_object(answer.body) or {}).get("error")
     error = body if isinstance(body, dict) else {}
     reasons = set(_reasons(error))
-    kind = RateLimited if reasons & _OVER_QUOTA else meaning(answer.status)
+    kind = RateLimited if reasons & _OVER_QUOTA else meaning(answer.status, _OWN)
     code = as_code(error.get("status"))
     said, remedy = _words(kind, answer.status, reasons, email)
     message = f"{place}: {said or 'status'} ({' '.join(filter(None, [str(answer.status), code]))})"
@@ -61,7 +62,7 @@ def _words(kind: type[ProviderError], status: int, reasons: set[str], email: str
             "the service account may not edit the spreadsheet",
             f"Share the spreadsheet with {email} as an editor; where its sheets are protected, allow it to edit them.",
         )
-    if kind is NotFound:
+    if kind is SpreadsheetGone:
         return (
             "there is no such spreadsheet (any more)",
             f"Restore it, or import another one's id with `spreadsheets import` and share it with {email} as an editor.",

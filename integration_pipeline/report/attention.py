@@ -86,11 +86,14 @@ def explained(words: Words, item: Attention) -> Explained:
     key = item.error_type if item.error_type and item.state not in {NOT_RUN, WARNING} else item.state
     if item.state == AMBIGUOUS:
         return Explained(words(f"kind.{key}"), words(f"todo.{key}"), (_SHOW_AMBIGUOUS,))
-    meaning = words.get(f"kind.{key}") or words("kind.UNKNOWN_ERROR")
+    # What publishing has of its own is said of spreadsheets and not of a provider's directory.
+    own = f"{key}.{item.system}"
+    meaning = words.get(f"kind.{own}") or words.get(f"kind.{key}") or words("kind.UNKNOWN_ERROR")
+    advice = words.get(f"todo.{own}") or words.get(f"todo.{key}")
     # What a sync stored of its trouble is English: elsewhere it is what the general advice is made exact with.
     is_read = words.language != JA and item.remedy is not None
     exact = [item.message, None if is_read else item.remedy]
-    return Explained(meaning, item.remedy if is_read else words.get(f"todo.{key}"), tuple(filter(None, exact)))
+    return Explained(meaning, item.remedy if is_read else advice, tuple(filter(None, exact)))
 
 
 def told_of(words: Words, told: Told) -> str:

@@ -18,10 +18,10 @@ from integration_pipeline.errors import (
     CredentialsError,
     Forbidden,
     Garbled,
-    NotFound,
     ProviderError,
     ProviderFault,
     RateLimited,
+    SpreadsheetGone,
     TimedOut,
 )
 from integration_pipeline.http.limiter import Limiter, NoRoom, Pause
@@ -226,7 +226,7 @@ def google_error(status: int, code: str, *reasons: str, **more: Any) -> Answer:
         (google_error(403, "PERMISSION_DENIED", "SERVICE_DISABLED"), Forbidden, "switched off"),
         (google_error(403, "PERMISSION_DENIED", "RATE_LIMIT_EXCEEDED"), RateLimited, "quota"),
         (google_error(403, "x", errors=[{"reason": "userRateLimitExceeded"}]), RateLimited, "quota"),
-        (google_error(404, "NOT_FOUND"), NotFound, "no such spreadsheet"),
+        (google_error(404, "NOT_FOUND"), SpreadsheetGone, "no such spreadsheet"),
         (google_error(429, "RESOURCE_EXHAUSTED"), RateLimited, "quota"),
         (google_error(500, "INTERNAL"), ProviderFault, "status (500 INTERNAL)"),
         (Answer(503, {}, b"<html>hunter2"), ProviderFault, "status (503)"),

@@ -18,7 +18,7 @@ from integration_pipeline.publish.publishing import Published, Request
 from integration_pipeline.publish.sandbox import showing, updates
 from integration_pipeline.sandbox.plan import TenantPlan, WorldPlan
 from integration_pipeline.sandbox.world import World, build
-from integration_pipeline.store import spreadsheets
+from integration_pipeline.store import notices, spreadsheets
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.locks import Locks, Purpose
 from integration_pipeline.store.people import Tenant
@@ -445,7 +445,7 @@ def test_rules_do_not_pile_up_and_peoples_own_stay(m: Morning) -> None:
         ("not_shared", "AUTH_ERROR", "may not edit", "Share the spreadsheet with {email} as an editor"),
         ("read_only", "AUTH_ERROR", "may not edit", "Share the spreadsheet with {email} as an editor"),
         ("disabled", "AUTH_ERROR", "switched off", "Enable the Google Sheets API in the project of {email}"),
-        ("deleted", "UNKNOWN_ERROR", "no such spreadsheet", "Restore it, or import another one's id"),
+        ("deleted", "AUTH_ERROR", "no such spreadsheet", "Restore it, or import another one's id"),
         ("invalid_grant", "AUTH_ERROR", "accepts no key of {email}", "Make a new key for {email}"),
     ],
 )
@@ -465,6 +465,11 @@ def test_one_tenants_trouble_is_its_own(three: Morning, problem: str, kind: str,
     failed_at, *kept = three.kept("tenant-0002")
     assert (failed_at, kept) == (NOON, [kind, str(error), error.remedy])
     assert told(three) == [("tenant-0002", "GOOGLE_SHEETS", "SPREADSHEET", str(error), error.remedy)]
+    (notice,) = notices.recent(three.pipeline.database, limit=2)
+    assert notice.commands == [
+        "integration-pipeline spreadsheets import FILE.json",
+        "integration-pipeline publish --tenant-id tenant-0002",
+    ]
     assert three.kept("tenant-0001")[0] is None
     assert results["tenant-0002"].rows_written == 0
     assert results["tenant-0002"].google_calls <= 2

@@ -164,7 +164,10 @@ def test_figures_that_could_not_be_published_are_named_with_what_to_do(database:
     def text() -> str:
         return "\n".join(as_text(days.read(database, read(database, day=None, now=SIX), now=SIX)))
 
-    assert "- GOOGLE_SHEETS tenant-a (Publishing): Failed, AUTH_ERROR: The provider does not let us in" in text()
+    assert (
+        "- GOOGLE_SHEETS tenant-a (Publishing): Failed, AUTH_ERROR: The spreadsheet cannot be opened or edited"
+        in text()
+    )
     assert "What to do: Share the spreadsheet with the service account." in text()
     assert "Details: Google answered 403" in text()
     spreadsheets.succeeded(database, "tenant-a", SIX)

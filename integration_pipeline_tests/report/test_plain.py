@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from integration_pipeline.errors import SpreadsheetGone
 from integration_pipeline.report.attention import attention
 from integration_pipeline.report.days import Known, Moved, Overview
 from integration_pipeline.report.integration import Coverage, Report, Sync
 from integration_pipeline.report.plain import as_markdown, as_text
+from integration_pipeline.store.spreadsheets import Standing
 from integration_pipeline.text import width
 from integration_pipeline_tests.report.test_integration import DAY, FAILED, HOLD, SIX, TOLD, sync
 from integration_pipeline_tests.report.test_page import FULL, connected, overview
@@ -106,6 +108,21 @@ def test_in_japanese_what_was_stored_of_a_trouble_and_its_remedy_are_sentences(m
 def test_whose_numbers_stand_in_the_table_of_syncs_is_said_in_either_form(lang: str, said: str) -> None:
     for written in (as_text, as_markdown):
         assert said in "\n".join(written(of([sync()]), lang=lang))
+
+
+@pytest.mark.parametrize(
+    ("lang", "meaning", "todo"),
+    [
+        ("en", "The spreadsheet cannot be opened", "Restore it."),
+        ("ja", "スプレッドシートを開けない", "spreadsheets import"),
+    ],
+)
+def test_a_spreadsheet_that_is_gone_is_spoken_of_as_one(lang: str, meaning: str, todo: str) -> None:
+    gone = SpreadsheetGone("no such spreadsheet", remedy="Restore it.")
+    standing = Standing("sakura", "S", None, SIX, gone.kind, str(gone), gone.remedy)
+    lines = "\n".join(as_text(of([sync()], publications=[standing]), lang=lang))
+    assert meaning in lines
+    assert todo in lines
 
 
 def test_failures_come_first_and_a_sync_that_did_not_run_is_missed() -> None:
