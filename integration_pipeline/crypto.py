@@ -22,6 +22,9 @@ from pydantic import SecretStr
 from integration_pipeline.errors import UsageError
 from integration_pipeline.settings import KEYS, Settings
 
+HOME_KEYS = "keys"
+"""The file in the home with the ring of the embedded database, where no other is named."""
+
 _VERSION = "v1"
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -31,7 +34,8 @@ _KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 class Keyring:
     """Keys by id. The first one seals, all of them open."""
 
-    def __init__(self, keys: Mapping[str, bytes]) -> None:
+    def __init__(self, keys: Mapping[str, bytes], *, where: str = KEYS) -> None:
+        self._where = where
         self.first = next(iter(keys))
         """The id of the key that seals."""
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
@@ -62,7 +66,7 @@ class Keyring:
             keys[key_id] = key
         if not keys:
             raise UsageError(f"{where} holds no key")
-        return cls(keys)
+        return cls(keys, where=where)
 
     @classmethod
     def load(cls, settings: Settings) -> Self:
@@ -73,7 +77,7 @@ class Keyring:
         if settings.keys is None and settings.database_url is not None:
             raise UsageError(f"{KEYS} is not set: `integration-pipeline keys generate` prints a key to keep there")
         if settings.keys is None:
-            return cls._of_file(_generated(settings.home))
+            return cls._of_file(_generated(settings.home / HOME_KEYS))
         if settings.keys.startswith("file:"):
             return cls._of_file(Path(settings.keys.removeprefix("file:")))
         return cls.parse(settings.keys)
@@ -105,7 +109,7 @@ class Keyring:
         key_id, body = _parts(sealed, where)
         cipher = self._ciphers.get(key_id)
         if cipher is None:
-            raise UsageError(f"{where} is sealed with the key {key_id}, which is not in {KEYS}")
+            raise UsageError(f"{where} is sealed with the key {key_id}, which is not in {self._where}")
         try:
             opened = cipher.decrypt(body[:_NONCE_BYTES], body[_NONCE_BYTES:], _place(key_id, tenant_id, system, column))
         except InvalidTag:
@@ -149,11 +153,11 @@ def _decoded(encoded: str) -> bytes | None:
         return None
 
 
-def _generated(home: Path) -> Path:
+def _generated(path: Path) -> Path:
     """The home's own keys, made once: of two processes that make them at once, one wins and both read the winner's."""
-    path = home / "keys"
     if path.exists():
         return path
+    home = path.parent
     try:
         home.mkdir(parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(prefix="keys.", dir=home)

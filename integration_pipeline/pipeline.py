@@ -18,7 +18,7 @@ from integration_pipeline.model import Connection, Token
 from integration_pipeline.notifier import Notifier
 from integration_pipeline.provider import Endpoint, Session, TokenRequest
 from integration_pipeline.settings import Settings
-from integration_pipeline.store import migrations
+from integration_pipeline.store import migrations, sealing
 from integration_pipeline.store.connections import ConnectionTokens
 from integration_pipeline.store.embedded import Embedded
 from integration_pipeline.store.engine import Database
@@ -81,7 +81,7 @@ def open_pipeline(environ: Mapping[str, str]) -> Iterator[Pipeline]:
     """
     configured = settings.load(environ, endpoints())
     with open_database(configured) as database:
-        keyring = Keyring.load(configured)
+        keyring = sealing.ring(configured, database)
         locks = Locks(database.url)
         try:
             with _notifier(configured, database) as notifier:

@@ -87,6 +87,14 @@ def test_a_missing_key_is_named_with_its_place() -> None:
     assert "hunter2" not in str(caught.value)
 
 
+def test_a_missing_key_is_missed_where_the_ring_is(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    sealed = seal("hunter2", ring=Keyring.parse(OLD))
+    with pytest.raises(UsageError, match="sealed with the key old") as caught:
+        opened(sealed, ring=Keyring.load(settings))
+    assert str(caught.value).endswith(f"which is not in {tmp_path / 'keys'}")
+
+
 def test_another_key_of_the_same_name_is_named() -> None:
     with pytest.raises(UsageError, match="the key old"):
         opened(seal("x", ring=Keyring.parse(OLD)), ring=Keyring.parse(NEW.replace("new", "old")))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from integration_pipeline.commands import files
-from integration_pipeline.commands.output import emit, emit_all, json_line, say
+from integration_pipeline.commands.output import emit, emit_all, json_line, local, say
 from integration_pipeline.commands.parsing import Commands, add_output, add_system, identifier
 from integration_pipeline.commands.tenants import imported
 from integration_pipeline.text import clean, table
@@ -55,13 +55,12 @@ def register(commands: Commands) -> None:
 def run_import(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from integration_pipeline import registry
     from integration_pipeline.commands.opening import desk
-    from integration_pipeline.crypto import Keyring
-    from integration_pipeline.store import connection_files, entries
+    from integration_pipeline.store import connection_files, entries, sealing
 
     with files.named(arguments.file):
         parsed = entries.parse_entries(files.read(arguments.file))
     with desk(environ) as opened:
-        keyring = Keyring.load(opened.settings)
+        keyring = sealing.ring(opened.settings, opened.database)
         with files.named(arguments.file):
             result = connection_files.import_entries(
                 opened.database, keyring, opened.settings, parsed, registry.providers()
@@ -116,6 +115,6 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         "all" if len(types) == 3 else ", ".join(types) or "none",  # noqa: PLR2004 - there are three
         str(row["workspace"].get("name", "")),
         ", ".join([*secrets, *row["secret_options_set"]]) or "none",
-        f"{last.astimezone():%Y-%m-%d %H:%M}" if last else "never",
+        local(last) if last else "never",
         row["api_endpoint"] or "",
     )

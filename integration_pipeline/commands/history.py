@@ -5,7 +5,7 @@
 import argparse
 from collections.abc import Mapping
 
-from integration_pipeline.commands.output import emit_all, json_line
+from integration_pipeline.commands.output import emit_all, json_line, local
 from integration_pipeline.commands.parsing import Commands, add_output, identifier, whole_number
 from integration_pipeline.text import table
 
@@ -42,7 +42,7 @@ def run_list(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     header = ("STARTED", "TENANT", "SYSTEM", "TYPE", "STATE", *_NUMBERS, "ERROR")
     rows = [
         (
-            f"{entry.started_at.astimezone():%Y-%m-%d %H:%M:%S}",
+            local(entry.started_at),
             entry.tenant_id,
             entry.system_type,
             entry.sync_type,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from integration_pipeline.commands.output import emit, emit_all, json_line, say
+from integration_pipeline.commands.output import emit, emit_all, json_line, local, say
 from integration_pipeline.commands.parsing import PROGRAM, Commands, add_output
 from integration_pipeline.text import clean, count, table
 
@@ -71,7 +71,7 @@ def run_list(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     rows = [
         (
             *(str(hold.hold_id), hold.status, hold.tenant_id, hold.system_type, hold.sync_type),
-            *(f"{hold.held:,}", _moment(hold.created_at), "; ".join(hold.reasons)),
+            *(f"{hold.held:,}", local(hold.created_at), "; ".join(hold.reasons)),
         )
         for hold in found
     ]
@@ -135,7 +135,7 @@ def _hold_id(text: str) -> UUID:
 
 
 def _shown(hold: "Hold", held: list["HeldRow"]) -> Iterator[str]:
-    yield f"{hold.hold_id}: {hold.status} since {_moment(hold.decided_at or hold.created_at)}"
+    yield f"{hold.hold_id}: {hold.status} since {local(hold.decided_at or hold.created_at)}"
     yield f"{clean(hold.tenant_id)} {hold.system_type} {hold.sync_type}, held by sync {hold.sync_id}"
     yield (
         f"{count(hold.held, 'row')} would be deactivated: {hold.absent_count:,} not in their complete listing, "
@@ -152,7 +152,3 @@ def _shown(hold: "Hold", held: list["HeldRow"]) -> Iterator[str]:
         yield ""
         yield f"{PROGRAM} holds approve {hold.hold_id}"
         yield f"{PROGRAM} holds reject {hold.hold_id}"
-
-
-def _moment(moment: dt.datetime) -> str:
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"

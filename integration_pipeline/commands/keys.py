@@ -63,11 +63,10 @@ def run_generate(_arguments: argparse.Namespace, _environ: Mapping[str, str]) ->
 
 def run_rotate(_arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from integration_pipeline.commands.opening import desk
-    from integration_pipeline.crypto import Keyring
     from integration_pipeline.store import sealing
 
     with desk(environ) as opened:
-        keyring = Keyring.load(opened.settings)
+        keyring = sealing.ring(opened.settings, opened.database)
         found = sealing.reseal(opened.database, keyring)
     if found.problems:
         raise UsageError(_refused(found))

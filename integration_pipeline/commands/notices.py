@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import Mapping
 from contextlib import closing
 
-from integration_pipeline.commands.output import emit, emit_all, iso, json_line, say
+from integration_pipeline.commands.output import emit, emit_all, json_line, local, say
 from integration_pipeline.commands.parsing import PROGRAM, Commands, add_output, whole_number
 from integration_pipeline.errors import ProviderError, UsageError
 from integration_pipeline.text import clean, table
@@ -46,8 +46,8 @@ def run_list(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     header = ("SINCE", "TENANT", "SYSTEM", "CAUSE", "TOLD", "MESSAGE")
     rows = [
         (
-            *(iso(told.created_at), told.tenant_id, told.system_type, told.cause),
-            *(iso(told.delivered_at) if told.delivered_at else f"not yet, tries: {told.tries}", told.message),
+            *(local(told.created_at), told.tenant_id, told.system_type, told.cause),
+            *(local(told.delivered_at) if told.delivered_at else f"not yet, tries: {told.tries}", told.message),
         )
         for told in found
     ]

@@ -73,6 +73,11 @@ def iso(moment: dt.datetime) -> str:
     return f"{moment.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
+def local(moment: dt.datetime) -> str:
+    """The moment as lists for people show it: by this machine's clock, to the second, with its offset from UTC."""
+    return moment.astimezone().isoformat(sep=" ", timespec="seconds")
+
+
 def _plain(value: object) -> str:
     if isinstance(value, dt.datetime):
         return iso(value)

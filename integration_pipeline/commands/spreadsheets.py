@@ -32,13 +32,12 @@ def register(commands: Commands) -> None:
 
 def run_import(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from integration_pipeline.commands.opening import desk
-    from integration_pipeline.crypto import Keyring
-    from integration_pipeline.store import entries, spreadsheet_files
+    from integration_pipeline.store import entries, sealing, spreadsheet_files
 
     with files.named(arguments.file):
         parsed = entries.parse_entries(files.read(arguments.file))
     with desk(environ) as opened:
-        keyring = Keyring.load(opened.settings)
+        keyring = sealing.ring(opened.settings, opened.database)
         with files.named(arguments.file):
             result = spreadsheet_files.import_entries(opened.database, keyring, parsed)
     emit(imported("spreadsheet", result))

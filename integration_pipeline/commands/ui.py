@@ -18,13 +18,13 @@ import httpx
 from integration_pipeline import settings
 from integration_pipeline.commands.output import emit, say
 from integration_pipeline.commands.worlds import arrive, demo_environ, demo_home
-from integration_pipeline.crypto import Keyring
+from integration_pipeline.crypto import HOME_KEYS
 from integration_pipeline.errors import UsageError
 from integration_pipeline.pipeline import endpoints
 from integration_pipeline.sandbox.server import Sandbox
 from integration_pipeline.sandbox.world import demo
 from integration_pipeline.settings import DAGSTER_DATABASE_URL, DATABASE_URL, HOME, KEYS, Settings
-from integration_pipeline.store import migrations, people, urls
+from integration_pipeline.store import migrations, people, sealing, urls
 from integration_pipeline.store.embedded import Embedded
 from integration_pipeline.store.engine import Database
 from integration_pipeline.text import count
@@ -84,7 +84,7 @@ def stage(environ: Mapping[str, str], configured: Settings) -> Iterator[Stage]:
         own = demo_environ(environ, home, sandbox.environment)
         demo_settings = settings.load(own, endpoints())
         with Database.open(url) as database:
-            arrive(sandbox.world, database, Keyring.load(demo_settings), demo_settings)
+            arrive(sandbox.world, database, sealing.ring(demo_settings, database), demo_settings)
         yield Stage(demo_settings, url, own, f"the demo's companies, their providers imitated on {sandbox.url}")
 
 
@@ -95,7 +95,8 @@ def dagster_environment(environ: Mapping[str, str], *, settings: Settings, datab
 
     :raises UsageError: a key, the storage or the home cannot be had.
     """
-    Keyring.load(settings)
+    with Database.open(database_url) as database:
+        sealing.ring(settings, database)
     home = settings.home / "dagster"
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -109,7 +110,7 @@ def dagster_environment(environ: Mapping[str, str], *, settings: Settings, datab
         DATABASE_URL: database_url,
         # Its own spelling: with the driver that Dagster's storage installs.
         DAGSTER_DATABASE_URL: urls.dagster_url(settings, database_url),
-        KEYS: settings.keys or f"file:{settings.home / 'keys'}",
+        KEYS: settings.keys or f"file:{settings.home / HOME_KEYS}",
     }
 
 

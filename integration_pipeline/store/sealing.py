@@ -1,4 +1,4 @@
-"""Every stored secret under the ring's first key (``keys rotate``), while runs go on.
+"""The ring a database is sealed with, and every stored secret under its first key (``keys rotate``), while runs go on.
 
     tenant -> rows that an older key seals -> lock one, open, seal anew, commit -> look at all of them: what seals it?
 
@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.types.json import Jsonb
 
-from integration_pipeline.crypto import Keyring, key_of
+from integration_pipeline.crypto import HOME_KEYS, Keyring, key_of
 from integration_pipeline.errors import UsageError
 from integration_pipeline.model import System
+from integration_pipeline.settings import Settings
 from integration_pipeline.store import connections, spreadsheets
 from integration_pipeline.store.connections import option_column
 from integration_pipeline.store.engine import Database
@@ -57,6 +58,28 @@ class _Row(NamedTuple):
 
     system: System
     values: Mapping[str, str]
+
+
+def ring(settings: Settings, database: Database) -> Keyring:
+    """The ring that this database is sealed with. A home gets its own only while nothing is sealed yet.
+
+    :raises UsageError: it cannot be read, or the home's is gone: a new one would open nothing that is there.
+    """
+    own = settings.home / HOME_KEYS
+    if settings.keys is None and settings.database_url is None and not own.exists() and _is_anything_sealed(database):
+        raise UsageError(
+            f"{own} is gone, and the database holds secrets that were sealed with it: restore the file from its backup; "
+            'without one, see "A key is lost" in docs/operations.md'
+        )
+    return Keyring.load(settings)
+
+
+def _is_anything_sealed(database: Database) -> bool:
+    for tenant_id in _tenants(database):
+        with database.transaction(tenant_id) as cursor:
+            if any(row.values for row in _rows(cursor, tenant_id)):
+                return True
+    return False
 
 
 def reseal(database: Database, keyring: Keyring) -> Resealed:

@@ -21,17 +21,23 @@ from integration_pipeline_tests.chaos.ground import Ground
 WORDS = ("unharmed", "partial", "failed")
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
+    """:param words: the command line; None = this process's."""
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="the same seed repeats the same run (default: %(default)s)")
     parser.add_argument("--only", default="", metavar="TEXT", help="only cases whose name holds this")
     parser.add_argument("--quick", action="store_true", help="the sample that `make test` plays")
     parser.add_argument("--kills", type=int, default=suite.KILLS, help="how many SIGKILLs (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at once (default: %(default)s)")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
+    quick, only, kills = arguments.quick, arguments.only, arguments.kills
+    cases = players.chosen(arguments.seed, quick=quick, only=only, kills=kills)
+    if not cases:
+        print(f"make chaos: no case's name holds {only!r}", file=sys.stderr)
+        return 2
     with _ground(arguments.seed) as ground:
-        work = players.Work(ground, arguments.quick, arguments.only, arguments.kills)
-        cases, verdicts, begun = work.cases(), list[Verdict](), time.monotonic()
+        work = players.Work(ground, quick, only, kills)
+        verdicts, begun = list[Verdict](), time.monotonic()
         print(f"seed {arguments.seed}: {len(cases)} cases", flush=True)
         for case, verdict in zip(cases, players.play(work, jobs=arguments.jobs), strict=True):
             verdicts.append(verdict)

@@ -22,9 +22,13 @@ class Work:
     kills: int
 
     def cases(self) -> list[Case]:
-        seed = self.ground.seed
-        found = suite.sample(seed) if self.quick else suite.cases(seed, kills_wanted=self.kills)
-        return [case for case in found if self.only in str(case)]
+        return chosen(self.ground.seed, quick=self.quick, only=self.only, kills=self.kills)
+
+
+def chosen(seed: int, *, quick: bool, only: str, kills: int) -> list[Case]:
+    """The cases of a seed whose name holds ``only``."""
+    found = suite.sample(seed) if quick else suite.cases(seed, kills_wanted=kills)
+    return [case for case in found if only in str(case)]
 
 
 _begun: list[tuple[Work, list[Case]]] = []

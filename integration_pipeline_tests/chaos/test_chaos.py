@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from integration_pipeline_tests.chaos import __main__ as chaos
 from integration_pipeline_tests.chaos import suite
 from integration_pipeline_tests.chaos.case import Case
 from integration_pipeline_tests.chaos.ground import Ground
@@ -24,3 +25,9 @@ def test_whatever_goes_wrong_no_invariant_is_broken(ground: Ground, case: Case) 
 def test_a_seed_is_the_same_run_again_and_another_seed_another_one() -> None:
     assert [str(case) for case in suite.cases(7)] == [str(case) for case in suite.cases(7)]
     assert {str(case) for case in suite.sample(7)} != {str(case) for case in suite.sample(8)}
+
+
+def test_a_name_that_no_case_has_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert chaos.main(["--quick", "--only", "nothing like this"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "make chaos: no case's name holds 'nothing like this'\n")

@@ -1,6 +1,8 @@
 """``holds`` on the command line: a person's decision about what the guard kept back."""
 
 import contextlib
+import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,6 +61,28 @@ def test_what_waits_is_listed_and_shown_with_everybody_it_holds(online: Command,
     assert f"integration-pipeline holds approve {hold_id}" in shown.out
     (row,) = online("holds", "show", hold_id, "--output", "json").rows
     assert {(held["key"], held["reason"]) for held in row["rows"]} == {(user.id, "absent") for user in lost}
+
+
+def test_moments_are_listed_with_their_offset_from_utc(
+    online: Command, hold_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        said = [
+            online(*argv).out
+            for argv in (
+                ("holds", "list"),
+                ("holds", "show", hold_id),
+                ("history", "list"),
+                ("notices", "list"),
+                ("connections", "list"),
+            )
+        ]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert all(re.search(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+09:00(?!\d)", text) for text in said)
 
 
 def test_the_sync_and_the_report_say_what_to_type(online: Command, hold_id: str) -> None:

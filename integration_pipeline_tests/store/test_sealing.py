@@ -3,6 +3,7 @@
 import itertools
 import json
 import threading
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -12,6 +13,7 @@ from pydantic import SecretStr
 from integration_pipeline.crypto import Keyring
 from integration_pipeline.errors import UsageError
 from integration_pipeline.model import Connection, System, Token
+from integration_pipeline.settings import Settings
 from integration_pipeline.store import connections, sealing, spreadsheets
 from integration_pipeline.store.connections import ConnectionTokens
 from integration_pipeline.store.engine import Database
@@ -236,3 +238,25 @@ def test_a_row_with_no_secret_at_all_is_left_alone(database: Database) -> None:
     with database.transaction("tenant-a") as cursor:
         cursor.execute("UPDATE external_system_connections SET secret_options = %s", (Jsonb({}),))
     assert sealing.reseal(database, BOTH).in_use == {}
+
+
+@pytest.mark.usefixtures("stored")
+def test_no_new_ring_is_made_while_something_is_sealed(database: Database, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"keys is gone, .* restore the file from its backup"):
+        sealing.ring(Settings(home=tmp_path), database)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_spreadsheet_s_key_alone_is_something_sealed(database: Database, tmp_path: Path) -> None:
+    builders.add_tenant(database)
+    add_spreadsheet(database, BEFORE, "tenant-a")
+    with pytest.raises(UsageError, match="keys is gone"):
+        sealing.ring(Settings(home=tmp_path), database)
+
+
+def test_a_home_gets_its_ring_while_nothing_is_sealed(database: Database, tmp_path: Path) -> None:
+    builders.add_tenant(database)
+    settings = Settings(home=tmp_path)
+    made = sealing.ring(settings, database)
+    add_spreadsheet(database, made, "tenant-a")
+    assert sealing.ring(settings, database).ids == made.ids
