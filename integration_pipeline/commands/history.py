@@ -4,10 +4,14 @@
 
 import argparse
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from integration_pipeline.commands.output import emit_all, json_line, local
 from integration_pipeline.commands.parsing import Commands, add_output, identifier, whole_number
 from integration_pipeline.text import table
+
+if TYPE_CHECKING:
+    from integration_pipeline.store.history import Entry
 
 _NUMBERS = ("CREATED", "UPDATED", "DELETED", "UNCHANGED", "REJECTED", "CALLS", "LEAST")
 
@@ -37,7 +41,7 @@ def run_list(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     with desk(environ) as opened:
         entries = history.recent(opened.database, tenant_ids=arguments.tenant_id, limit=arguments.limit)
     if arguments.output == "json":
-        emit_all(json_line(entry._asdict()) for entry in entries)
+        emit_all(json_line(_plain(entry)) for entry in entries)
         return 0
     header = ("STARTED", "TENANT", "SYSTEM", "TYPE", "STATE", *_NUMBERS, "ERROR")
     rows = [
@@ -65,3 +69,9 @@ def run_list(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     ]
     emit_all(table(header, rows, numbers=_NUMBERS))
     return 0
+
+
+def _plain(entry: "Entry") -> Mapping[str, Any]:
+    """A row for programs; an estimate is no more exact than tenths of a second."""
+    seconds = entry.seconds_estimate
+    return {**entry._asdict(), "seconds_estimate": None if seconds is None else round(seconds, 1)}

@@ -18,7 +18,11 @@ from integration_pipeline.commands.parsing import (
 _ABOUT = """\
 For every tenant with an enabled connection, and every system: a valid token, then users, then teams, channels
 and groups, then notification settings. Each ends on its own: one that fails stops no other. A line is printed
-when a sync ends; progress is on standard error, and before it what the run is expected to cost.
+when a sync ends; progress is on standard error.
+
+What the run is expected to cost is printed before it begins with text output, on standard error, and recorded in the
+history with --output json too. It is what the last sync asked: a night that reads whole what Microsoft otherwise tells
+as changes (once a week, or --force-refresh) takes more.
 
 A tenant's records are only ever deactivated when their listing was read to its end, and never so many at once
 that a fault at the provider is the likelier reason. What only a person can mend is told at once (see notices --help)."""

@@ -136,6 +136,25 @@ def test_history_is_listed_newest_first(online: Command) -> None:
     assert not online("history", "list", "--tenant-id", "tenant-0002", "--output", "json").rows
 
 
+def test_an_estimate_is_printed_with_text_and_recorded_with_json_too(online: Command) -> None:
+    sync = ("sync", "--tenant-id", "tenant-0001", "--system-type", "SLACK")
+    online(*sync)
+    assert "expected: 1 connection" in online(*sync).err
+    quiet = online(*sync, "--output", "json")
+    assert "expected" not in quiet.out + quiet.err
+    rows = online("history", "list", "--limit", "3", "--output", "json").rows
+    assert all(row["api_calls_estimate"] > 0 for row in rows)
+    assert "with text output" in online("sync", "--help").out
+
+
+def test_what_a_sync_was_expected_to_take_is_listed_in_tenths_of_a_second(online: Command, database: Database) -> None:
+    online("sync", "--tenant-id", "tenant-0001", "--output", "json")
+    with database.transaction("tenant-0001") as cursor:
+        cursor.execute("UPDATE external_system_sync_history SET seconds_estimate = 1.23456 WHERE sync_type = 'USERS'")
+    rows = online("history", "list", "--output", "json").rows
+    assert {(row["sync_type"] == "USERS", row["seconds_estimate"]) for row in rows} == {(True, 1.2), (False, None)}
+
+
 def test_a_generated_key_is_a_key(run: Command) -> None:
     first, second = (run(["keys", "generate"], {}).out for _ in range(2))
     assert first != second
