@@ -91,6 +91,12 @@ class Workspace:
         return email_domain(self.tenant)
 
     @cached_property
+    def origin(self) -> int:
+        """What the data were made of, as a number: after a restart it is the same for the same plan, and no other's."""
+        made_of = f"{seed_of(self.tenant)} {self.domain} {self.plan.model_dump_json()}"
+        return crc32(made_of.encode())
+
+    @cached_property
     def tables(self) -> Tables:
         return self.vendor.populate(self.tenant, self.plan)
 

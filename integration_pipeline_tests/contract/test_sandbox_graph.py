@@ -384,6 +384,24 @@ def test_a_delta_link_is_forgotten_after_a_week_or_earlier() -> None:
     ] * 2
 
 
+def test_a_delta_link_is_known_to_the_same_world_started_again_and_to_no_other() -> None:
+    def asked(world: World, link: str) -> httpx.Response:
+        with Sandbox(world) as sandbox:
+            return get(sandbox, link.partition("/v1.0/")[2])
+
+    with Sandbox(graph()) as before:
+        link = get(before, "users/delta?$deltatoken=latest").json()["@odata.deltaLink"]
+        users = before.world.workspace(TENANT, "TEAMS").users
+        users.remove(users.rows()[7].id)
+        later = get(before, link).json()["@odata.deltaLink"]
+    same, fewer, forgotten = asked(graph(), link), asked(graph(users=119), link), asked(graph(), later)
+
+    assert same.json()["value"] == []
+    assert [(answer.status_code, answer.json()["error"]["code"]) for answer in (fewer, forgotten)] == [
+        (400, "syncStateNotFound")
+    ] * 2
+
+
 def test_delta_takes_no_top(sandbox: Sandbox) -> None:
     assert get(sandbox, "users/delta?$top=10").status_code == 400
 

@@ -89,7 +89,8 @@ def keep(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
 class _Walk(NamedTuple):
     """Where a delta query stands: changes after ``since`` (-1 = everything there is) up to ``until``."""
 
-    era: int
+    era: str
+    """Of which world and memory its versions are; in any other they mean nothing."""
     since: int
     until: int
     asked_at: int
@@ -99,17 +100,18 @@ class _Walk(NamedTuple):
 def _walk(call: Call, table: Table[Account] | Table[Team]) -> _Walk | None:
     """What a delta query asks for; None where its token is of no use any more."""
     token = call.asks("$deltatoken") or call.asks("$skiptoken")
+    here = f"{call.at.origin}-{table.era}"
     if token is None:
-        return _Walk(table.era, -1, table.version, int(call.now), "0")
+        return _Walk(here, -1, table.version, int(call.now), "0")
     if token == "latest":  # noqa: S105 - Graph's word for "from now on"
-        return _Walk(table.era, table.version, table.version, int(call.now), "0")
+        return _Walk(here, table.version, table.version, int(call.now), "0")
     try:
         era, since, until, asked_at, position = _position(token).split(".")
-        walk = _Walk(int(era), int(since), int(until), int(asked_at), position)
+        walk = _Walk(era, int(since), int(until), int(asked_at), position)
     except ValueError:
         return None
-    is_stale = walk.era != table.era or call.now - walk.asked_at > _DELTA_DAYS * 86_400
-    if is_stale:
+    is_unknown = walk.era != here or walk.until > table.version  # what changed before a restart is not remembered
+    if is_unknown or call.now - walk.asked_at > _DELTA_DAYS * 86_400:
         return None
     # A delta token asks for what came after its round; a skip token goes on with the round.
     if call.asks("$deltatoken"):
