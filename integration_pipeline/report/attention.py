@@ -2,10 +2,12 @@
 
 from typing import NamedTuple
 
+from integration_pipeline.errors import Cause
 from integration_pipeline.model import Status
 from integration_pipeline.notices import Told
 from integration_pipeline.report.integration import NOT_RUN, RUNNING, TOKYO, Report
 from integration_pipeline.report.words import JA, Words
+from integration_pipeline.store.spreadsheets import Standing
 
 WARNING = "warning"
 AMBIGUOUS = "ambiguous"
@@ -96,10 +98,29 @@ def explained(words: Words, item: Attention) -> Explained:
     return Explained(meaning, item.remedy if is_read else advice, tuple(filter(None, exact)))
 
 
-def told_of(words: Words, told: Told) -> str:
-    """Why people were told, and whether they were."""
+def is_settled(report: Report, told: Told) -> bool:
+    """Whether what people were told of no longer stands: the hold was decided, the sync or the publishing went well since."""
+    of = (told.tenant_id, told.system_type)
+    if told.cause == Cause.HELD:
+        return of not in {(hold.tenant_id, hold.system_type) for hold in report.holds}
+    if told.cause == Cause.SPREADSHEET:
+        return any(_is_well_since(one, told) for one in report.publications if one.tenant_id == told.tenant_id)
+    ran = [sync for sync in report.syncs if (sync.tenant_id, sync.system) == of and sync.state != NOT_RUN]
+    # What asked the provider nothing, as an approved hold, says nothing of its credentials.
+    return all(sync.state == Status.SUCCESS for sync in ran) and any(sync.api_calls for sync in ran)
+
+
+def _is_well_since(published: Standing, told: Told) -> bool:
+    last = published.last_published_at
+    return published.last_error_type is None and last is not None and last > told.created_at
+
+
+def told_of(words: Words, report: Report, told: Told) -> str:
+    """Why people were told, whether they were, and whether it is settled since."""
     at = told.delivered_at
     cause = words(f"cause.{told.cause}")
+    if is_settled(report, told):
+        cause = words("notices.settled", cause=cause)
     if at is None:
         return words("notices.not yet", cause=cause)
     return words("notices.told", cause=cause, at=f"{at.astimezone(TOKYO):%H:%M}")

@@ -143,7 +143,7 @@ def _hold(words: Words, overview: Overview, hold: Hold) -> Markup:
 
 def _notice(words: Words, overview: Overview, notice: Told) -> Content:
     tenant = overview.names.get(notice.tenant_id, notice.tenant_id)
-    return [tag("b", title(notice.system_type)), " ", tenant, " – ", told_of(words, notice)]
+    return [tag("b", title(notice.system_type)), " ", tenant, " – ", told_of(words, overview.report, notice)]
 
 
 def _class(state: str) -> str:

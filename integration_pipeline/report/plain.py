@@ -14,7 +14,7 @@ from integration_pipeline.report import markdown
 from integration_pipeline.report.attention import Attention, explained, place, shared, told_of
 from integration_pipeline.report.changes import Change, changed, has_day_before
 from integration_pipeline.report.days import Moved, Overview, total
-from integration_pipeline.report.integration import NOT_RUN, RUNNING, TOKYO, Sync
+from integration_pipeline.report.integration import NOT_RUN, RUNNING, TOKYO, Report, Sync
 from integration_pipeline.report.markdown import escaped
 from integration_pipeline.report.words import EN, Words
 from integration_pipeline.text import clean, table
@@ -138,7 +138,7 @@ def _sections(words: Words, overview: Overview) -> Iterator[Section]:
         notes = [words("holds.decide")]
         yield Section(words("holds"), columns, list(_hold_rows(words, overview)), _HELD, notes=notes)
     if report.notices:
-        yield Section(words("notices"), items=[_notice(words, told) for told in report.notices])
+        yield Section(words("notices"), items=[_notice(words, report, told) for told in report.notices])
     if overview.connections:
         yield _changes(words, overview)
     items = [_item(words, trouble, of) for trouble, of in shared(report).items()]
@@ -189,10 +189,10 @@ def _hold_rows(words: Words, overview: Overview) -> Iterator[list[str]]:
         yield [*where, f"{hold.held:,}", since, "; ".join(hold.reasons), str(hold.hold_id)]
 
 
-def _notice(words: Words, told: Told) -> Item:
+def _notice(words: Words, report: Report, told: Told) -> Item:
     """What people were told of, and why not yet."""
     below = [told.last_error] if told.last_error and told.delivered_at is None else []
-    return Item(f"{told.tenant_id} {told.system_type}", told_of(words, told), below)
+    return Item(f"{told.tenant_id} {told.system_type}", told_of(words, report, told), below)
 
 
 def _changes(words: Words, overview: Overview) -> Section:

@@ -101,6 +101,12 @@ def test_approving_deactivates_and_the_next_sync_is_well(online: Command, lost: 
     assert online("holds", "list", "--output", "json").rows[0]["status"] == "APPROVED"
 
 
+def test_the_report_asks_for_no_decision_that_was_made(online: Command, hold_id: str) -> None:
+    assert f"{TENANT} SLACK: Removals are held" in online("report").out
+    assert online("holds", "approve", hold_id).code == 0
+    assert f"{TENANT} SLACK: Settled: Removals are held" in online("report").out
+
+
 def test_a_decided_hold_is_refused_in_one_line(online: Command, hold_id: str) -> None:
     assert online("holds", "approve", hold_id).code == 0
     for verb in ("approve", "reject"):

@@ -1,6 +1,7 @@
 """The report as text and Markdown: what it says of a day, and that nothing in it is taken for markup or orders."""
 
 import dataclasses
+import datetime as dt
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -70,7 +71,7 @@ def test_what_the_guard_holds_is_named_with_its_number_its_reasons_and_what_to_t
 
 def test_the_days_critical_notices_are_listed_with_whether_anybody_was_told() -> None:
     waits = TOLD._replace(system_type="TEAMS", cause="PERMISSION", delivered_at=None, last_error="a|b is down")
-    told = of([sync()], notices=[TOLD, waits])
+    told = of([sync(**FAILED), sync(system="TEAMS", **FAILED)], notices=[TOLD, waits])
     assert section(as_text(told), "Critical notices") == [
         "- sakura SLACK: The credentials no longer work: connect it again. (told at 06:01 JST)",
         "- sakura TEAMS: Consent or a permission is missing. (nobody told yet)",
@@ -78,6 +79,28 @@ def test_the_days_critical_notices_are_listed_with_whether_anybody_was_told() ->
     ]
     assert "## Critical notices" in as_markdown(told)
     assert "notices" not in "".join(as_text(of([sync()])) + as_markdown(of([sync()])))
+
+
+def test_a_critical_notice_whose_cause_no_longer_stands_is_said_to_be_settled() -> None:
+    def said(cause: str, syncs: Sequence[Sync], **more: Any) -> str:
+        (line,) = section(as_text(of(syncs, notices=[TOLD._replace(cause=cause)], **more)), "Critical notices")
+        return line
+
+    assert said("RECONNECT", [sync(), sync("TEAMS")]).startswith("- sakura SLACK: Settled: The credentials")
+    assert said("PERMISSION", [sync(), sync("TEAMS", status=None)]).startswith("- sakura SLACK: Settled: Consent")
+    assert said("HELD", [sync()], holds=[HOLD._replace(tenant_id="aozora")]).startswith("- sakura SLACK: Settled: Rem")
+    published = Standing("sakura", "S", SIX + dt.timedelta(hours=1), None, None, None, None)
+    assert said("SPREADSHEET", [], publications=[published]).startswith("- sakura SLACK: Settled: The spreadsheet")
+    stands = [
+        said("RECONNECT", [sync(), sync("TEAMS", **FAILED)]),
+        said("PERMISSION", [sync(status="PARTIAL")]),
+        said("RECONNECT", [sync(api_calls=0)]),
+        said("RECONNECT", []),
+        said("HELD", [sync()], holds=[HOLD]),
+        said("SPREADSHEET", [], publications=[dataclasses.replace(published, last_published_at=SIX)]),
+        said("SPREADSHEET", [], publications=[dataclasses.replace(published, last_error_type="AUTH_ERROR")]),
+    ]
+    assert not [line for line in stands if "Settled" in line]
 
 
 def test_one_trouble_of_all_types_is_said_once_with_what_to_do() -> None:
