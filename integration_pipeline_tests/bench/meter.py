@@ -73,7 +73,7 @@ def run(
     _settle(machine)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     postmaster = _postmaster(machine)
-    log, wal, server, client = machine.log.stat().st_size, _written(machine), _server_cpu(postmaster), _children_cpu()
+    log, wal, server, client = machine.log.stat().st_size, _written(machine), server_cpu(postmaster), _children_cpu()
     began = time.perf_counter()
     done = subprocess.run(command, env={**inherited, **(environ or {})}, capture_output=True, text=True, check=False)
     wall = time.perf_counter() - began
@@ -81,7 +81,7 @@ def run(
     cost = Cost(
         wall=wall,
         client_cpu=_children_cpu() - client,
-        server_cpu=_server_cpu(postmaster) - server,
+        server_cpu=server_cpu(postmaster) - server,
         wal_mb=(_written(machine) - wal) / 1e6,
         statements=_statements(machine, database, log),
         output=done.stdout,
@@ -120,8 +120,8 @@ def _children_cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _server_cpu(postmaster: psutil.Process) -> float:
-    """The postmaster, its living children, and those it has buried."""
+def server_cpu(postmaster: psutil.Process) -> float:
+    """CPU seconds of the postmaster, its living children, and those it has buried."""
     own = postmaster.cpu_times()
     total = own.user + own.system + own.children_user + own.children_system
     for child in postmaster.children():

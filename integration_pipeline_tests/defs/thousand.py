@@ -39,6 +39,7 @@ from integration_pipeline.settings import HOME, load
 from integration_pipeline.store import connection_files, migrations, people, people_files
 from integration_pipeline.store.embedded import Embedded
 from integration_pipeline.store.engine import Database
+from integration_pipeline_tests.bench.meter import server_cpu
 
 JOB = (
     sys.executable,
@@ -88,7 +89,7 @@ class Stage:
     def night(self, keys: Sequence[str], *, size: int) -> Night:
         """Sync these tenants in runs of ``size``, one after the other."""
         found = Night(len(keys), 0)
-        before, server, began = _children(), _cpu(self.master), time.perf_counter()
+        before, server, began = _children(), server_cpu(self.master), time.perf_counter()
         events = self._events()
         for chunk in chunks(keys, size):
             found.runs += 1
@@ -99,7 +100,7 @@ class Stage:
         found.wall_seconds = time.perf_counter() - began
         found.cpu_seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         found.peak_mb = after.ru_maxrss / 1024
-        found.server_cpu_seconds = _cpu(self.master) - server
+        found.server_cpu_seconds = server_cpu(self.master) - server
         found.events = self._events() - events
         found.red = {asset: self._red(asset) for asset in SYNC_TYPES}
         return found
@@ -178,19 +179,6 @@ def _variables(sandbox: "subprocess.Popen[str]") -> dict[str, str]:
 
 def _children() -> resource.struct_rusage:
     return resource.getrusage(resource.RUSAGE_CHILDREN)
-
-
-def _cpu(master: psutil.Process) -> float:
-    """The postmaster, its living children, and those it has buried."""
-    own = master.cpu_times()
-    total = own.user + own.system + own.children_user + own.children_system
-    for child in master.children():
-        try:
-            times = child.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        total += times.user + times.system
-    return float(total)
 
 
 def main() -> None:
