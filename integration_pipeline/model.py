@@ -278,7 +278,7 @@ class Outcome:
     load: Mapping[str, Load] = field(default_factory=dict)
     """By operation, what was asked; with it the next one is estimated."""
     estimate: Estimate | None = None
-    """What it was expected to cost; null where there was nothing to tell by, as on a first night."""
+    """What it was expected to cost; null where there was nothing to tell by: no earlier sync that ended well."""
     changes: tuple[PlannedChange, ...] = ()
     notices: tuple[Notice, ...] = ()
     """What of it only a person can mend."""

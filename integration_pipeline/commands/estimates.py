@@ -10,7 +10,7 @@ from integration_pipeline.text import clean, count
 NAMED = 10
 """How many connections are named; the sums above them are whole."""
 
-UNKNOWN = "unknown, first night"
+UNKNOWN = "not known before a first good night"
 
 span = Words(EN).span
 

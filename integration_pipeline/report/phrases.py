@@ -186,7 +186,7 @@ JA: Mapping[str, str] = {
     "expected": "見積もり {what}",
     "cost": "API 呼び出し {calls}（最少 {least}）、同期時間の合計 {span}",
     "cost.expected": "事前の見積もりは、API 呼び出し {calls}、同期時間の合計 {span}",
-    "cost.unknown": "見積もれなかった同期（初回など）：{n} 件",
+    "cost.unknown": "見積もれなかった同期（まだ一度も最後まで読めていないもの）：{n} 件",
 }
 
 EN: Mapping[str, str] = {
@@ -363,5 +363,5 @@ EN: Mapping[str, str] = {
     "expected": "{what} expected",
     "cost": "{calls} API calls, {least} at least; {span} spent syncing",
     "cost.expected": "Expected beforehand: {calls} API calls, {span}",
-    "cost.unknown": "Not expected, as on a first night: {n} sync|Not expected, as on first nights: {n} syncs",
+    "cost.unknown": "Not estimated, before a first good night: {n} sync|Not estimated, before a first good night: {n} syncs",
 }

@@ -26,7 +26,6 @@ SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks
 WHERE locktype = 'advisory' AND objsubid = 1 AND granted
 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
-_IS_MINE = _RUNNING + b" AND pid = pg_backend_pid() AND (classid::bigint << 32) | objid::bigint = %s"
 
 
 class Purpose(Enum):
@@ -84,18 +83,6 @@ class Locks:
             yield
         finally:
             self._give_back(key, f"{tenant_id} {system}")
-
-    def is_held(self, tenant_id: str, system: System, *, purpose: Purpose = Purpose.SYNC) -> bool:
-        """Whether the lock taken here is still ours: its session may have been lost, and every lock with it."""
-        key = lock_key(tenant_id, system, purpose)
-        with self._mutex:
-            session = self._held.get(key)
-            if session is None or session.closed:
-                return False
-            try:
-                return session.execute(_IS_MINE, (key,)).fetchone() is not None
-            except psycopg.OperationalError:
-                return False
 
     def close(self) -> None:
         """End the session, and with it every lock."""

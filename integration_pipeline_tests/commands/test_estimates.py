@@ -21,17 +21,17 @@ def test_all_is_said_in_one_line_and_each_connection_below_the_longest_first() -
     }
     lines = [line.replace("\u00a0", " ") for line in before(work, expected)]
     assert lines == [
-        "expected: 2 connections: 1,207 API calls, 4 min 1 s for the longest; 1 connection: unknown, first night",
+        "expected: 2 connections: 1,207 API calls, 4 min 1 s for the longest; 1 connection: not known before a first good night",
         "  b SLACK: 1,202 calls, 4 min 1 s",
         "  a SLACK: 5 calls, 1.5 s",
-        "  new SLACK: unknown, first night",
+        "  new SLACK: not known before a first good night",
     ]
 
 
 def test_many_connections_are_counted_and_ten_are_named() -> None:
     work = [(connection(f"t{number:02}"), (USERS,)) for number in range(25)]
     lines = list(before(work, {}))
-    assert lines[0] == "expected: 25 connections: unknown, first night"
+    assert lines[0] == "expected: 25 connections: not known before a first good night"
     assert lines[-1] == "  and 15 more"
     assert len(lines) == 12
 
@@ -47,5 +47,5 @@ def test_afterwards_the_sums_stand_beside_what_was_made() -> None:
         outcome(tenant_id="b", estimate=Estimate(9, 60.0)),
     ]
     assert after(done).replace("\u00a0", " ") == "expected: 14 calls, 1 min 10 s for the longest connection"
-    assert after([*done, outcome()]).endswith("connection, 1 sync unknown, first night")
-    assert after([outcome()]) == "expected: unknown, first night"
+    assert after([*done, outcome()]).endswith("connection, 1 sync not known before a first good night")
+    assert after([outcome()]) == "expected: not known before a first good night"

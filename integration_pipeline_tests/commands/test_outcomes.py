@@ -71,5 +71,5 @@ def test_a_plan_names_twenty_changes_and_counts_the_others() -> None:
 def test_the_summary_adds_up() -> None:
     assert summary([outcome(), outcome(status=Status.PARTIAL)], refused=1, seconds=3.21) == (
         "2 syncs: 1 SUCCESS, 1 PARTIAL, 1 connection refused; 2,400 created, 0 updated, 0 deleted, 6 unchanged; "
-        "14 API calls, 10 at least, in 3.2 s; expected: unknown, first night"
+        "14 API calls, 10 at least, in 3.2 s; expected: not known before a first good night"
     )

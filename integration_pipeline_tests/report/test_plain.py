@@ -238,7 +238,7 @@ def test_what_the_day_cost_stands_beside_what_was_expected_of_it() -> None:
         "Expected beforehand: 39 API calls, 1 min 15 s",
     ]
     first = as_text(overview(connected(sync(), moved={"USERS": moved._replace(estimated=3)})))
-    assert first[4] == "Not expected, as on first nights: 2 syncs"
+    assert first[4] == "Not estimated, before a first good night: 2 syncs"
     assert not any("xpected" in line for line in as_text(overview(connected(sync(status=None)))))
 
 
