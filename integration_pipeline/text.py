@@ -8,6 +8,9 @@ _OBEYED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _NO_WIDTH = frozenset({"Mn", "Me", "Cf"})
 
+UNKNOWN = "–"
+"""A figure that nobody knows, wherever people read it: not 0, and not a cell that somebody forgot."""
+
 
 def clean(text: str) -> str:
     """One line that is safe to print: names come from providers, and a name may hold a terminal's control codes."""
@@ -57,6 +60,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequ
         ).rstrip()
         for row in (header, *cleaned)
     ]
+
+
+def figure(number: int | None) -> str:
+    """``1,200``, or that it is unknown."""
+    return UNKNOWN if number is None else f"{number:,}"
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:

@@ -114,7 +114,10 @@ def test_a_signal_in_the_middle_of_a_read_ends_the_process_and_leaves_a_true_his
     _, line, why = told.splitlines()
     assert line.split()[:4] == ["tenant-0001", "SLACK", "USERS", "FAILED"]
     assert why.strip().startswith("INTERRUPTED: ")
-    expected = ["expected: 1 connection: not known before a first good night", "  tenant-0001 SLACK: not known before a first good night"]
+    expected = [
+        "expected: 1 connection: not known before a first good night",
+        "  tenant-0001 SLACK: not known before a first good night",
+    ]
     assert said.splitlines() == [*expected, f"integration-pipeline: stopped by {number.name}"]
     with database.operator() as cursor:
         rows = cursor.execute(

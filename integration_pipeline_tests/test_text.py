@@ -32,6 +32,10 @@ def test_a_combining_mark_takes_no_column() -> None:
     assert text.width("か\u3099") == 2
 
 
+def test_an_unknown_figure_is_not_nothing() -> None:
+    assert [text.figure(number) for number in (None, 0, 1200)] == ["–", "0", "1,200"]
+
+
 def test_numbers_have_their_nouns() -> None:
     assert [text.count(number, "sync") for number in (0, 1, 1200)] == ["0 syncs", "1 sync", "1,200 syncs"]
     assert text.count(2, "company", "companies") == "2 companies"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from integration_pipeline.commands.output import emit_all, json_line, local
 from integration_pipeline.commands.parsing import Commands, add_output, identifier, whole_number
-from integration_pipeline.text import table
+from integration_pipeline.text import figure, table
 
 if TYPE_CHECKING:
     from integration_pipeline.store.history import Entry
@@ -51,18 +51,13 @@ def run_list(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
             entry.system_type,
             entry.sync_type,
             entry.state,
-            *(
-                "" if number is None else f"{number:,}"
-                for number in (
-                    entry.records_created,
-                    entry.records_updated,
-                    entry.records_deleted,
-                    entry.records_unchanged,
-                    entry.records_rejected,
-                    entry.api_calls,
-                    entry.api_calls_minimum,
-                )
-            ),
+            figure(entry.records_created),
+            figure(entry.records_updated),
+            figure(entry.records_deleted),
+            figure(entry.records_unchanged),
+            figure(entry.records_rejected),
+            figure(entry.api_calls),
+            figure(entry.api_calls_minimum),
             f"{entry.error_type}: {entry.error_message}" if entry.error_type and entry.state != "RUNNING" else "",
         )
         for entry in entries

@@ -8,7 +8,7 @@ from integration_pipeline.commands import estimates
 from integration_pipeline.commands.output import iso
 from integration_pipeline.model import Outcome, PlannedChange, Status, SyncType
 from integration_pipeline.registry import FOLDERS
-from integration_pipeline.text import clean, count, pad, width
+from integration_pipeline.text import clean, count, figure, pad, width
 
 NAMED_CHANGES = 20
 """How many changes of a dry run are shown for each sync; the counts above them are whole."""
@@ -58,10 +58,12 @@ class Lines:
     def of(self, outcome: Outcome) -> Iterator[str]:
         """One line, and below it what is to be said of it."""
         counts = outcome.counts
-        numbers = (counts.created, counts.updated, counts.deleted, counts.unchanged, counts.rejected, outcome.api_calls)
-        least = "–" if outcome.api_calls_minimum is None else f"{outcome.api_calls_minimum:,}"
+        numbers = (
+            *(counts.created, counts.updated, counts.deleted, counts.unchanged, counts.rejected),
+            *(outcome.api_calls, outcome.api_calls_minimum),
+        )
         seconds = (outcome.completed_at - outcome.started_at).total_seconds()
-        cells = [*(f"{number:,}" for number in numbers), least, f"{seconds:.1f}"]
+        cells = [*map(figure, numbers), f"{seconds:.1f}"]
         names = self._names(outcome.tenant_id, outcome.system, outcome.sync_type, outcome.status)
         yield "  ".join(
             [*names, *(pad(cell, len(name), right=True) for cell, name in zip(cells, _NUMBERS, strict=True))]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import dagster as dg
 
 from integration_pipeline.defs import rendering
+from integration_pipeline.text import UNKNOWN
 
 HISTORY, KPIS, SHEETS = "sync_history", "daily_kpis", "google_sheets_kpis"
 """The assets."""
@@ -20,7 +21,7 @@ PLOTTED = 14
 """How many days a plot shows."""
 
 _BARS = "▁▂▃▄▅▆▇█"
-_UNKNOWN = "·"
+_NO_BAR = "·"
 _WIDTH, _HEIGHT, _TOP = 28, 60, 16
 _WELL, _UNWELL, _INK = "#4a7fc1", "#d0453b", "#5b6675"
 _GOAL = 80.0
@@ -128,7 +129,7 @@ def overall(rows: Iterable[TenantDay]) -> float | None:
 def spark(percentages: Iterable[float | None]) -> str:
     """A plot in one word: a bar for each day, a dot where nothing is known."""
     last = len(_BARS) - 1
-    return "".join(_UNKNOWN if value is None else _BARS[round(last * value / 100)] for value in percentages)
+    return "".join(_NO_BAR if value is None else _BARS[round(last * value / 100)] for value in percentages)
 
 
 def plot(days: Sequence[dt.date], percentages: Sequence[float | None]) -> str:
@@ -190,4 +191,4 @@ def _coverage(row: TenantDay | None) -> float | None:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:,.1f}".removesuffix(".0")
+    return UNKNOWN if value is None else f"{value:,.1f}".removesuffix(".0")

@@ -7,6 +7,7 @@ import dagster as dg
 from integration_pipeline.defs.lines import Coverage, Line
 from integration_pipeline.model import Status
 from integration_pipeline.report import markdown
+from integration_pipeline.text import figure
 
 COUNTS = ("processed", "created", "updated", "deleted", "unchanged", "rejected")
 
@@ -34,7 +35,7 @@ def systems_table(lines: Sequence[Line]) -> str:
             line.status,
             *(getattr(line.counts, name) for name in COUNTS),
             line.api_calls,
-            line.api_calls_minimum,
+            figure(line.api_calls_minimum),
             f"{line.seconds:.1f}",
         ]
         for line in lines

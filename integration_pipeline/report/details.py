@@ -23,6 +23,7 @@ from integration_pipeline.report.markup import Content, Markup, tag
 from integration_pipeline.report.plots import RULE
 from integration_pipeline.report.words import Words
 from integration_pipeline.store.holds import Hold
+from integration_pipeline.text import UNKNOWN
 
 BLUE, AMBER, RED, VIOLET, GREY = "#3b74b8", "#f0b429", "#8f1d14", "#7d5ba6", "#aab3bf"
 """Apart from one another in lightness too, so that they stay apart for colour-blind eyes and on grey paper."""
@@ -36,7 +37,6 @@ _SIGNS = {
     AMBIGUOUS: "?",
     WARNING: "!",
 }
-_UNKNOWN = "–"
 _RECORDS = ("created", "updated", "deleted", "unchanged", "rejected")
 _ACCOUNTS = ("active", "coverage", "unmatched", "ambiguous", "of_leavers")
 _COST = ("calls", "seconds")
@@ -205,9 +205,9 @@ def _counted(connections: Sequence[Connected]) -> Mapping[str, int] | None:
 
 def _accounts(words: Words, counted: Mapping[str, int] | None) -> list[Content]:
     if counted is None:
-        return [_faint(_UNKNOWN)] * len(_ACCOUNTS)
+        return [_faint(UNKNOWN)] * len(_ACCOUNTS)
     share = counted["mapped"] / counted["active"] if counted["active"] else None
-    coverage = [words.percent(share), _meter(share)] if share is not None else _faint(_UNKNOWN)
+    coverage = [words.percent(share), _meter(share)] if share is not None else _faint(UNKNOWN)
     others = [_number(counted[name]) for name in ("unmatched", "ambiguous", "of_leavers")]
     return [_number(counted["active"]), coverage, *others]
 
@@ -220,7 +220,7 @@ def _meter(share: float) -> Markup:
 
 def _number(number: int | None) -> Content:
     if not number:
-        return _faint(_UNKNOWN if number is None else "0")
+        return _faint(UNKNOWN if number is None else "0")
     first, *others = f"{number:,}".split(",")
     # Where there is no room for millions, they break after a comma.
     return [first, [[",", tag("wbr"), group] for group in others]]

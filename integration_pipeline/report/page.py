@@ -94,7 +94,7 @@ def _tiles(words: Words, overview: Overview) -> Markup:
         time.insert(0, words("expected", what=words.span(moved.seconds_estimate)))
     tiles: list[tuple[str, str, Content]] = [
         ("syncs", f"{successes:,}", words("tile.syncs.of", all=f"{len(syncs):,}")),
-        ("coverage", words.percent(mapped / active) if active else "–", [of, " ", tag("b", by)]),
+        ("coverage", words.percent(mapped / active if active else None), [of, " ", tag("b", by)]),
         ("records", f"{moved.records:,}", words("tile.records.of", **records)),
         ("calls", f"{moved.api_calls:,}", words.list(calls)),
         ("time", words.span(moved.seconds), words.list(time)),

@@ -17,13 +17,12 @@ from integration_pipeline.report.days import Moved, Overview, total
 from integration_pipeline.report.integration import NOT_RUN, RUNNING, TOKYO, Report, Sync
 from integration_pipeline.report.markdown import escaped
 from integration_pipeline.report.words import EN, Words
-from integration_pipeline.text import clean, table
+from integration_pipeline.text import clean, figure, table
 
 _STATES = (*Status, RUNNING, NOT_RUN)
 _RECORDS = ("created", "updated", "deleted", "unchanged", "rejected", "calls", "least", "seconds")
 _ACCOUNTS = ("active", "mapped", "coverage", "unmatched", "ambiguous", "of_leavers")
 _HELD = ("held",)
-_UNKNOWN = "–"
 _SOFT_HYPHEN = "\u00ad"
 
 
@@ -160,8 +159,7 @@ def _sums(words: Words, syncs: Sequence[Sync]) -> list[str]:
     names = ("created", "updated", "deleted", "unchanged", "rejected", "api_calls")
     totals = [f"{sum(getattr(sync, name) or 0 for sync in syncs):,}" for name in names]
     known = [sync.api_calls_minimum for sync in syncs if sync.api_calls_minimum is not None]
-    least = f"{sum(known):,}" if known else _UNKNOWN
-    return [*totals, least, words.span(sum(sync.seconds for sync in syncs))]
+    return [*totals, figure(sum(known) if known else None), words.span(sum(sync.seconds for sync in syncs))]
 
 
 def _people_rows(words: Words, overview: Overview) -> Iterator[list[str]]:

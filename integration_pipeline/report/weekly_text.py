@@ -10,14 +10,13 @@ from integration_pipeline.kpi import Column
 from integration_pipeline.report import markdown, weekly
 from integration_pipeline.report.markdown import escaped
 from integration_pipeline.report.weekly import Figure, Week
-from integration_pipeline.text import clean, table
+from integration_pipeline.text import UNKNOWN, clean, table
 
 TREND_DECIMALS = 2
 
 _DECIMALS: Mapping[str, int] = {"score": 2}
 _UNITS: Mapping[str, str] = {"percent": " (%)", "hours": " (h)", "seconds": " (s)"}
 _COUNT = "count"
-_NONE = "–"
 _EN = {
     "title": "Weekly figures",
     "kpi": "KPI",
@@ -175,7 +174,7 @@ def _runs(days: Sequence[dt.date]) -> Iterator[str]:
 def trend(rise: float | None) -> str:
     """A slope as an arrow and a number; one that rounds to nothing is level."""
     if rise is None:
-        return _NONE
+        return UNKNOWN
     rounded = round(rise, TREND_DECIMALS)
     arrow = "↗" if rounded > 0 else "↘" if rounded < 0 else "→"
     return f"{arrow} {_signed(rise, TREND_DECIMALS)}"
@@ -183,7 +182,7 @@ def trend(rise: float | None) -> str:
 
 def _number(value: float | None, unit: str, *, sign: str = "") -> str:
     if value is None:
-        return _NONE
+        return UNKNOWN
     decimals = 0 if unit == _COUNT and value.is_integer() else _DECIMALS.get(unit, 1)
     return _signed(value, decimals) if sign else f"{value:,.{decimals}f}"
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from integration_pipeline.report import phrases
+from integration_pipeline.text import UNKNOWN
 
 JA, EN = "ja", "en"
 CATALOGUE: Mapping[str, Mapping[str, str]] = {JA: phrases.JA, EN: phrases.EN}
@@ -45,9 +46,9 @@ class Words:
         return self(form).format(**values, **names)
 
     def percent(self, share: float | None) -> str:
-        """A share of 1 as per cent, and nothing where it is unknown; 0 and 100 are said of nothing that only comes near."""
+        """A share of 1 as per cent, as a dash where it is unknown; 0 and 100 are said of nothing that only comes near."""
         if share is None:
-            return ""
+            return UNKNOWN
         shown = 100 * share if share in {0, 1} else min(max(100 * share, 0.1), 99.9)
         return self("percent", number=f"{shown:.1f}")
 

@@ -136,6 +136,16 @@ def test_history_is_listed_newest_first(online: Command) -> None:
     assert not online("history", "list", "--tenant-id", "tenant-0002", "--output", "json").rows
 
 
+def test_what_nobody_knows_of_a_sync_is_a_dash_in_the_list_as_when_it_ended(
+    online: Command, database: Database
+) -> None:
+    online("sync", "--tenant-id", "tenant-0001", "--system-type", "SLACK", "--sync-type", "users")
+    with database.transaction("tenant-0001") as cursor:
+        cursor.execute("UPDATE external_system_sync_history SET status = 'FAILED', api_calls_minimum = NULL")
+    header, row = online("history", "list").out.splitlines()
+    assert row[header.index("LEAST") : header.index("LEAST") + len("LEAST")].strip() == "–"
+
+
 def test_an_estimate_is_printed_with_text_and_recorded_with_json_too(online: Command) -> None:
     sync = ("sync", "--tenant-id", "tenant-0001", "--system-type", "SLACK")
     online(*sync)

@@ -41,7 +41,7 @@ def test_the_day_shows_every_tenant_with_its_fortnight_the_worst_first() -> None
     shown = day_rendering.kpis(rows, DAY)
 
     found = cells(shown["kpis"])
-    assert [row[:3] for row in found] == [["c", "", "10"], ["b", "50.2", "10"], ["a", "90", "10"]]
+    assert [row[:3] for row in found] == [["c", "–", "10"], ["b", "50.2", "10"], ["a", "90", "10"]]
     assert [len(row[-1]) for row in found] == [PLOTTED] * 3
     assert found[1][-1].endswith("·█▅")
     assert (shown["tenants"].value, shown["api_calls"].value) == (3, 15)

@@ -41,6 +41,11 @@ def test_a_table_has_a_row_per_system_and_the_reasons_below() -> None:
     ]
 
 
+def test_what_nobody_knows_is_a_dash_and_no_empty_cell() -> None:
+    failed = line(status=Status.FAILED, api_calls_minimum=None)
+    assert rendering.systems_table([failed]).splitlines()[2].endswith("| 7 | – | 1.2 |")
+
+
 def test_numbers_are_sums_over_the_systems() -> None:
     shown = rendering.metadata([line(), line(system=builders.TEAMS)])
     assert {name: entry.value for name, entry in shown.items() if name != "systems"} == {

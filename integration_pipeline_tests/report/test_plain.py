@@ -53,7 +53,7 @@ def test_who_is_who_is_counted_with_its_share() -> None:
     accounts = [Coverage("sakura", "SLACK", 200, 150, 30, 15, 5), Coverage("x", "T", *[0] * 5)]
     lines = section(as_text(of([sync()], accounts)), "Who is who, as it stands now")
     assert lines[1].split() == ["sakura", "さくら", "SLACK", "200", "150", "75.0%", "30", "15", "5"]
-    assert lines[2].split() == ["x", "T", "0", "0", "0", "0", "0"]
+    assert lines[2].split() == ["x", "T", "0", "0", "–", "0", "0", "0"]
 
 
 def test_what_the_guard_holds_is_named_with_its_number_its_reasons_and_what_to_type() -> None:

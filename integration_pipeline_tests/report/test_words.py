@@ -60,7 +60,7 @@ def test_a_report_speaks_the_language_of_most_of_its_tenants(locales: list[str],
 
 @pytest.mark.parametrize(
     ("share", "text"),
-    [(None, ""), (0, "0.0%"), (1, "100.0%"), (0.99999, "99.9%"), (0.00001, "0.1%"), (0.5, "50.0%"), (2 / 3, "66.7%")],
+    [(None, "–"), (0, "0.0%"), (1, "100.0%"), (0.99999, "99.9%"), (0.00001, "0.1%"), (0.5, "50.0%"), (2 / 3, "66.7%")],
 )
 def test_what_only_comes_near_all_or_nothing_is_neither(share: float | None, text: str) -> None:
     assert Words(EN).percent(share) == text
