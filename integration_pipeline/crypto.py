@@ -118,6 +118,15 @@ class Keyring:
             ) from None
         return SecretStr(opened.decode())
 
+    def is_sealed(self, value: SecretStr, sealed: str | None, *, tenant_id: str, system: str, column: str) -> bool:
+        """Whether sealing the value would bring nothing new: it is what is sealed there, under the first key."""
+        if sealed is None or key_of(sealed) != self.first:
+            return False
+        try:
+            return self.open(sealed, tenant_id=tenant_id, system=system, column=column) == value
+        except UsageError:  # what does not open is no value at all
+            return False
+
 
 def generate() -> str:
     """A new key as the ring's text has it, under a random id."""

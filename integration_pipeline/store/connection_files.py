@@ -2,7 +2,9 @@
 
 An entry describes its connection whole: a setting it leaves out takes its default. Secrets are the exception, since
 nobody can read them back: one that is left out or null stays as it is, among the options too. An access token given
-anew brings its ``token_expires_at`` along; without one, the stored token keeps its own.
+anew brings its ``token_expires_at`` along; without one, the stored token keeps its own. An entry that says nothing new
+is not written. A secret that is stored under an older key than the ring's first one is, so that importing a file seals
+all of it with the first.
 """
 
 import datetime as dt
@@ -35,8 +37,29 @@ class _Wanted:
     given_options: Mapping[str, SecretStr]
     drops_token: bool
 
+    def is_stored(self, stored: Mapping[str, Any] | None, keyring: Keyring) -> bool:
+        """Whether the row says all of this already: nobody sees that in the sealed values, so they are opened."""
+        if stored is None or self.drops_token:
+            return False
+        if any(stored[name] != getattr(self.whole, name) for name in (*_SETTINGS, "options")):
+            return False
+        if "access_token" in self.given and stored["token_expires_at"] != self.whole.token_expires_at:
+            return False
+        if self.given.keys() & {"access_token", "refresh_token"} and stored["refresh_started_at"] is not None:
+            return False
+        sealed = [(name, value, stored[name]) for name, value in self.given.items()]
+        sealed += [
+            (option_column(name), value, stored["secret_options"].get(name))
+            for name, value in self.given_options.items()
+        ]
+        return all(keyring.is_sealed(value, known, **self._place, column=column) for column, value, known in sealed)
+
+    @property
+    def _place(self) -> dict[str, str]:
+        return {"tenant_id": self.whole.tenant_id, "system": self.whole.system}
+
     def row(self, keyring: Keyring) -> dict[str, Any]:
-        place = {"tenant_id": self.whole.tenant_id, "system": self.whole.system}
+        place = self._place
         sealed = {name: keyring.seal(value, **place, column=name) for name, value in self.given.items()}
         options = {
             name: keyring.seal(value, **place, column=option_column(name)) for name, value in self.given_options.items()
@@ -95,21 +118,25 @@ def import_entries(
     if not isinstance(entries, list):
         raise UsageError("not a list of connections")
     known = {provider.system: provider for provider in providers}
+    named: set[tuple[str, str]] = set()
+    changed: list[_Wanted] = []
     with database.operator() as cursor:
         tenants = {tenant_id for (tenant_id,) in cursor.execute("SELECT tenant_id FROM tenants")}
-        wanted: dict[tuple[str, str], _Wanted] = {}
         for number, raw in enumerate(entries, start=1):
             try:
                 entry, provider = check(raw, known, tenants, settings)
-                if (entry.tenant_id, entry.system_type) in wanted:
+                if (entry.tenant_id, entry.system_type) in named:
                     raise UsageError("the same tenant and system stand in an earlier entry too")
                 become_tenant(cursor, entry.tenant_id)
                 stored = connections.row(cursor, entry.tenant_id, provider.system)
-                wanted[entry.tenant_id, entry.system_type] = _wanted(entry, provider, stored, keyring)
+                connection = _wanted(entry, provider, stored, keyring)
             except UsageError as error:
                 raise UsageError(f"entry {number}{_name(raw, known)}: {error}") from None
-        created = sum(_is_created(cursor, connection.row(keyring)) for connection in wanted.values())
-        return Imported(created, len(wanted) - created, 0)
+            named.add((entry.tenant_id, entry.system_type))
+            if not connection.is_stored(stored, keyring):
+                changed.append(connection)
+        created = sum(_is_created(cursor, connection.row(keyring)) for connection in changed)
+        return Imported(created, len(changed) - created, len(named) - len(changed))
 
 
 def _is_created(cursor: psycopg.Cursor[Any], row: Mapping[str, Any]) -> bool:

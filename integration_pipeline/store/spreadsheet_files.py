@@ -1,6 +1,6 @@
 """``spreadsheets import``: the contract's JSON → checked entries → rows. All of a file is right, or nothing is imported.
 
-A key that is left out stays, since nobody can read it back. What is wrong is named with its entry, and never quoted.
+A key that is left out stays, since nobody can read it back. An entry that says nothing new is not written. What is wrong is named with its entry, and never quoted.
 """
 
 import json
@@ -74,15 +74,23 @@ def import_entries(database: Database, keyring: Keyring, entries: Any) -> Import
             with _named(number, {"tenant_id": entry.tenant_id}):
                 _check_stored(entry, stored)
         _check_owners(found, stored)
-        for entry in found.values():
-            key = None
-            if entry.service_account is not None:
-                whole = SecretStr(json.dumps(entry.service_account))
-                key = keyring.seal(whole, tenant_id=entry.tenant_id, system=GOOGLE_SHEETS, column=SEALED)
-            become_tenant(cursor, entry.tenant_id)
-            cursor.execute(_UPSERT, {"tenant_id": entry.tenant_id, "spreadsheet_id": entry.spreadsheet_id, "key": key})
+        written = sum(_write(cursor, entry, keyring) for entry in found.values())
         created = len(found.keys() - stored.spreadsheets.keys())
-        return Imported(created, len(found) - created, 0)
+        return Imported(created, written - created, len(found) - written)
+
+
+def _write(cursor: psycopg.Cursor[Any], entry: Entry, keyring: Keyring) -> bool:
+    """Store an entry, unless it says nothing new; whether it did."""
+    place = {"tenant_id": entry.tenant_id, "system": GOOGLE_SHEETS, "column": SEALED}
+    given = None if entry.service_account is None else SecretStr(json.dumps(entry.service_account))
+    become_tenant(cursor, entry.tenant_id)
+    cursor.execute("SELECT spreadsheet_id, service_account FROM spreadsheets WHERE tenant_id = %s", (entry.tenant_id,))
+    spreadsheet_id, sealed = cursor.fetchone() or (None, None)
+    if spreadsheet_id == entry.spreadsheet_id and (given is None or keyring.is_sealed(given, sealed, **place)):
+        return False
+    key = None if given is None else keyring.seal(given, **place)
+    cursor.execute(_UPSERT, {"tenant_id": entry.tenant_id, "spreadsheet_id": entry.spreadsheet_id, "key": key})
+    return True
 
 
 class _Stored(NamedTuple):

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from integration_pipeline import guard, registry
-from integration_pipeline.crypto import Keyring
+from integration_pipeline.crypto import Keyring, generate
 from integration_pipeline.errors import UsageError
 from integration_pipeline.model import Connection
 from integration_pipeline.settings import Settings
@@ -105,11 +105,66 @@ def test_importing_again_updates_and_a_secret_left_out_or_null_stays(importer: I
     again = teams()
     del again["client_secret"]
     assert importer(again) == Imported(0, 1, 0)
-    assert importer(teams(client_secret=None, access_token=None)) == Imported(0, 1, 0)
+    assert importer(teams(client_secret=None, access_token=None)) == Imported(0, 0, 1)
     (found,) = importer.stored()
     assert (shown(found.client_secret), shown(found.access_token)) == ("hunter2", "hunter3")
     assert found.token_expires_at == dt.datetime.fromisoformat(SIX)
     assert found.api_rate_limit == 60
+
+
+def test_an_entry_that_says_nothing_new_is_not_written(
+    importer: Importer, database: Database, line_works: dict[str, Any]
+) -> None:
+    file = [slack(token_expires_at=SIX), {**line_works, "tenant_id": "tenant-b"}, teams()]
+    assert importer(*file) == Imported(3, 0, 0)
+    before = _rows(database)
+    assert importer(*file) == Imported(0, 0, 3)
+    assert _rows(database) == before
+
+
+def _rows(database: Database) -> list[tuple[Any, ...]]:
+    with builders.everything(database) as cursor:
+        return cursor.execute(
+            "SELECT xmin, * FROM external_system_connections ORDER BY tenant_id, system_type"
+        ).fetchall()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"access_token": "xoxb-hunter2"},
+        {"token_expires_at": "2026-11-21T07:00:00Z"},
+        {"refresh_token": "xoxe-hunter4", "client_id": "1.2", "client_secret": "hunter3"},
+        {"sync_teams": False},
+        {"options": {"page_size": 9}},
+    ],
+)
+def test_whatever_an_entry_says_anew_is_an_update(importer: Importer, changes: dict[str, Any]) -> None:
+    importer(slack(token_expires_at=SIX))
+    assert importer(slack(**{"token_expires_at": SIX, **changes})) == Imported(0, 1, 0)
+
+
+def test_another_secret_among_the_options_is_an_update(importer: Importer, line_works: dict[str, Any]) -> None:
+    importer(line_works)
+    other = {**line_works["options"], "private_key": _pem()}
+    assert importer({**line_works, "options": other}) == Imported(0, 1, 0)
+
+
+def test_a_token_given_anew_heals_even_where_it_is_the_stored_one(importer: Importer, database: Database) -> None:
+    importer(slack())
+    with database.transaction("tenant-a") as cursor:
+        cursor.execute("UPDATE external_system_connections SET refresh_started_at = %s", (SIX,))
+    assert importer(slack()) == Imported(0, 1, 0)
+    assert importer.stored()[0].refresh_started_at is None
+
+
+def test_what_an_older_key_seals_is_sealed_anew_with_the_first(
+    importer: Importer, database: Database, settings: Settings
+) -> None:
+    importer(slack())
+    other = Importer(database, Keyring.parse(f"{generate()},{builders.KEYS}"), settings)
+    assert other(slack()) == Imported(0, 1, 0)
+    assert other(slack()) == Imported(0, 0, 1)
 
 
 def test_a_token_given_anew_brings_its_own_end(importer: Importer) -> None:
@@ -262,12 +317,15 @@ def test_the_guards_options_start_where_the_guard_does() -> None:
     assert check["guard_max_removed_percent"](guard.MAX_REMOVED_PERCENT - 1) is not None
 
 
+def _pem() -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    form = serialization.PrivateFormat.PKCS8
+    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
+
+
 @pytest.fixture(scope="module")
 def line_works() -> dict[str, Any]:
     """An entry with a private key that is one."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
     return {
         "tenant_id": "tenant-a",
         "system_type": "LINE_WORKS",
@@ -275,7 +333,7 @@ def line_works() -> dict[str, Any]:
         "client_secret": "hunter2",
         "options": {
             "service_account": "abc.serviceaccount@example",
-            "private_key": key.decode(),
+            "private_key": _pem(),
             "domain_ids": [10000001],
         },
     }

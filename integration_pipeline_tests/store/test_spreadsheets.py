@@ -90,6 +90,23 @@ def test_an_entry_becomes_a_spreadsheet_with_its_key_sealed(importer: Importer, 
     assert "project" not in row[0]
 
 
+def test_an_entry_that_says_nothing_new_is_not_written(importer: Importer, database: Database) -> None:
+    importer(entry(), entry("tenant-b", "sheet-b"))
+    before = _rows(database)
+    assert importer(entry(), entry("tenant-b", "sheet-b", service_account=None)) == Imported(0, 0, 2)
+    assert _rows(database) == before
+    assert importer(entry(service_account=account(private_key_id="hunter-2")), entry("tenant-b", "sheet-c")) == (
+        0,
+        2,
+        0,
+    )
+
+
+def _rows(database: Database) -> list[tuple[Any, ...]]:
+    with builders.everything(database) as cursor:
+        return cursor.execute("SELECT xmin, * FROM spreadsheets ORDER BY tenant_id").fetchall()
+
+
 def test_a_key_left_out_stays_and_a_new_one_replaces_it(importer: Importer) -> None:
     importer(entry())
     assert importer(entry(spreadsheet_id="sheet-2", service_account=None)) == Imported(0, 1, 0)
