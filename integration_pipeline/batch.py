@@ -87,11 +87,13 @@ class Read(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """A connection waits for its provider."""
+    """A connection waits for its provider, or for another invocation to let it go."""
 
     connection: Connection
     seconds: float
+    """Infinite where nobody knows."""
     reason: str
+    """As after "waiting for"."""
 
 
 class CutOff(NamedTuple):
@@ -274,12 +276,16 @@ class _Work:
     def _exclusively(self, connection: Connection) -> AbstractContextManager[None]:
         if self.request.dry_run:
             return nullcontext()
-        aside = Pause(self.pause, slot=self.crew)
+        aside = Pause(
+            self.pause,
+            on_wait=lambda _, reason: self.on_event(Waiting(connection, math.inf, reason)),
+            slot=self.crew,
+        )
         return self.pipeline.locks.hold(
             connection.tenant_id,
             connection.system,
             wait=self.request.wait,
-            pause=lambda seconds: aside(seconds, f"another invocation works on {connection}"),
+            pause=lambda seconds: aside(seconds, "another invocation that is working on it"),
         )
 
     def _types(self, session: Session) -> None:

@@ -1,5 +1,6 @@
 """The batch: independent connections, refusals, interruptions."""
 
+import math
 import signal
 import threading
 from collections.abc import Iterator, Mapping
@@ -157,12 +158,18 @@ def test_what_one_connection_meets_before_it_begins_is_its_own(night: Nights, mo
 
 def test_waiting_for_another_invocation_holds_no_slot(night: Nights) -> None:
     others = Locks(night.pipeline.database.url)
+    events: list[batch.Event] = []
     request = batch.Request(wait=True)
     with others.hold("tenant-0001", System("SLACK"), wait=False, pause=lambda _: None):
-        running = batch.run(night.pipeline, request, batch.select(night.pipeline, request), concurrency=1)
+        connections = batch.select(night.pipeline, request)
+        running = batch.run(night.pipeline, request, connections, concurrency=1, on_event=events.append)
         done = [next(running) for _ in range(6)]
     done += list(running)
     others.close()
+    waits = [event for event in events if isinstance(event, batch.Waiting) and event.seconds == math.inf]
+    assert {(wait.connection.tenant_id, wait.reason) for wait in waits} == {
+        ("tenant-0001", "another invocation that is working on it")
+    }
     assert {outcome.tenant_id for outcome in done[:6]} == {"tenant-0002", "tenant-0003"}
     assert {outcome.tenant_id for outcome in done[6:]} == {"tenant-0001"}
 

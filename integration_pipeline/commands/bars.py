@@ -3,6 +3,7 @@
 Events come from the batch's worker threads; rich's display is safe for them.
 """
 
+import math
 import sys
 import threading
 import time
@@ -122,4 +123,5 @@ class _HowFar(ProgressColumn):
         seconds = 0.0 if until is None else until - time.monotonic()
         if seconds <= 0:
             return Text(str(task.fields["how_far"]), justify="right")
-        return Text(f"waits {seconds:.0f} s: {clean(str(task.fields['reason']))}", style="yellow")
+        still = "" if math.isinf(seconds) else f", {math.ceil(seconds)} s"
+        return Text(f"waiting for {clean(str(task.fields['reason']))}{still}", style="yellow")

@@ -33,7 +33,7 @@ from integration_pipeline.errors import (
 from integration_pipeline.http.exchange import Exchange, Request, without
 from integration_pipeline.http.hosts import Hosts
 from integration_pipeline.http.limiter import Limiter, Pause, Slot, Waiter, own_limit, seconds_to_hold_back
-from integration_pipeline.http.retry import asked_to_wait, next_try
+from integration_pipeline.http.retry import asked_to_wait, awaited, next_try
 from integration_pipeline.http.status import classify
 from integration_pipeline.model import Load
 from integration_pipeline.provider import Answer, Limit, Provider
@@ -276,7 +276,7 @@ class Client:
             following = self._after(errors[-1], limits, tried=len(errors))
             if isinstance(following, ProviderError):
                 raise following from (errors[-2] if len(errors) > 1 else following.__cause__)
-            self._pause(following, f"{type(errors[-1]).__name__}, try {len(errors)} of {self._attempts}")
+            self._pause(following, awaited(errors[-1], self._provider.title, len(errors), self._attempts))
 
     def _after(self, error: ProviderError, limits: tuple[Limit, ...], *, tried: int) -> float | ProviderError:
         """Decide with :func:`next_try`; what rate-limited this request holds back all that count with it."""

@@ -54,7 +54,7 @@ class Pause:
     """Waiting, in the open: announced where it is worth telling, and without keeping others from working.
 
     :param wait: does the waiting.
-    :param on_wait: told of every wait of a second or more: its seconds, and what it is for.
+    :param on_wait: told of every wait of a second or more: its seconds, and what it is for, as after "waiting for".
     :param slot: given up for as long as the wait lasts.
     """
 
@@ -152,7 +152,7 @@ class Limiter:
             seconds, name, patience = shortage
             if seconds > min(patience, deadline - self._clock()):
                 raise NoRoom(f"the limit {name} has room in {seconds:.0f} s, longer than this sync may wait")
-            pause(seconds, f"rate limit {name}")
+            pause(seconds, f"the limit {name}")
 
     def block(self, names: Iterable[str], seconds: float) -> None:
         """Let nothing through that counts against these limits for so long: the provider said so.

@@ -49,6 +49,13 @@ def next_try(
     )
 
 
+def awaited(error: ProviderError, provider: str, tried: int, attempts: int) -> str:
+    """What the wait before the next try is for, as people read it after "waiting for"."""
+    if isinstance(error, RateLimited):
+        return f"{provider}'s limit"
+    return f"{provider} ({type(error).__name__}, try {tried} of {attempts})"
+
+
 def asked_to_wait(error: ProviderError, headers: Mapping[str, str], now: dt.datetime) -> float | None:
     """How long an answer asks to wait before the next try: ``Retry-After``, or what a rate limit's headers say.
 

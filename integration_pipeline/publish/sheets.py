@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from integration_pipeline.errors import Misplaced, ProviderError
-from integration_pipeline.http.retry import next_try
+from integration_pipeline.http.retry import awaited, next_try
 from integration_pipeline.publish import changes, placement, seen
 from integration_pipeline.publish.cells import letters
 from integration_pipeline.publish.formulas import DATE
@@ -73,7 +73,7 @@ class Writer:
             if isinstance(following, ProviderError):
                 raise following from (errors[-2] if len(errors) > 1 else following.__cause__)
             log.info("trying again error=%s tried=%d seconds=%.1f", type(errors[-1]).__name__, len(errors), following)
-            self._pause(following, f"{type(errors[-1]).__name__}, try {len(errors)} of {ATTEMPTS}")
+            self._pause(following, awaited(errors[-1], "Google", len(errors), ATTEMPTS))
 
     def _attempt(self, days: Sequence[Day]) -> Duplicates:
         is_glance = bool(self.titles)

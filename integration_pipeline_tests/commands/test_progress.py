@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+import math
 
 from rich.console import Console
 
@@ -54,9 +55,11 @@ def test_a_connection_has_a_line_while_it_is_under_way() -> None:
     assert "tenant-a SLACK users" in drawn(shown, console)[1]
     assert "1,200 read" in drawn(shown, console)[1]
     shown.on_event(Waiting(one, 30.0, "the limit of users.list"))
-    assert "waits 30 s: the limit of users.list" in drawn(shown, console)[1]
+    assert "waiting for the limit of users.list, 30 s" in drawn(shown, console)[1]
+    shown.on_event(Waiting(one, math.inf, "another invocation"))
+    assert "waiting for another invocation " in drawn(shown, console)[1]
     shown.on_event(Started(one, SyncType.TEAMS))
-    assert "waits" not in drawn(shown, console)[1]
+    assert "waiting" not in drawn(shown, console)[1]
 
 
 def test_the_first_line_counts_the_whole_batch_and_lines_end_with_their_connections() -> None:

@@ -219,7 +219,7 @@ def test_the_connections_own_limit_counts_every_request() -> None:
     for _ in range(5):
         world.get(operation="free")
     assert world.sent_at == [0, 0, 60, 60, 120]
-    assert world.waits == [(60, "rate limit api_rate_limit")] * 2
+    assert world.waits == [(60, "the limit api_rate_limit")] * 2
 
 
 def test_a_vendors_limit_counts_the_requests_of_its_operation() -> None:
@@ -340,7 +340,7 @@ def test_retry_after_wins() -> None:
     world = World(httpx.Response(429, headers={"Retry-After": "2.128"}), ok())
     world.get()
     assert world.sent_at == [0, 2.128]
-    assert world.waits == [(2.128, "RateLimited, try 1 of 3")]
+    assert world.waits == [(2.128, "Acme's limit")]
 
 
 def test_a_date_is_measured_by_the_clock() -> None:

@@ -49,7 +49,7 @@ def test_what_fits_goes_at_once_and_the_next_waits_for_exactly_as_long_as_it_mus
         went.append(take(limiter, clock, {MINUTE: 1}))
         clock.now += 1
     assert went == [0, 1, 2, 60, 61]
-    assert clock.pauses == [(57, "rate limit minute")]
+    assert clock.pauses == [(57, "the limit minute")]
 
 
 def test_several_limits_are_taken_together_and_the_strictest_wins(clock: Clock) -> None:

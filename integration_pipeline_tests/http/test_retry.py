@@ -21,9 +21,14 @@ from integration_pipeline.errors import (
     TokenRejected,
 )
 from integration_pipeline.http.limiter import NoRoom
-from integration_pipeline.http.retry import asked_to_wait, next_try, parse_retry_after
+from integration_pipeline.http.retry import asked_to_wait, awaited, next_try, parse_retry_after
 
 NOW = dt.datetime(2026, 11, 21, 21, 0, tzinfo=dt.UTC)
+
+
+def test_a_wait_says_what_it_is_for() -> None:
+    assert awaited(RateLimited("x"), "Slack", 1, 3) == "Slack's limit"
+    assert awaited(ProviderFault("x"), "Slack", 2, 3) == "Slack (ProviderFault, try 2 of 3)"
 
 
 def decide(error: ProviderError, tried: int = 1, seconds_left: float = math.inf) -> float | ProviderError:
