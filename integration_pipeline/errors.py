@@ -22,11 +22,20 @@ PipelineError
     └── ProviderFault        the provider failed (5xx)
 """
 
+import re
 from enum import StrEnum
 from typing import ClassVar
 
 RECONNECT = "Connect the tenant again: import fresh credentials for it with `connections import`."
 """The remedy where a connection's credentials are gone for good."""
+
+
+_NUMBERED = re.compile(r"\[Errno -?[0-9]+\] ")
+
+
+def reason(error: BaseException) -> str:
+    """What an error of the operating system's, or one that quotes it, says: one line, without the error's number."""
+    return _NUMBERED.sub("", " ".join(str(error).split()))
 
 
 class Kind(StrEnum):

@@ -83,7 +83,8 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     try:
         Path(arguments.out).write_text("\n".join([*lines, ""]), encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise UsageError(f"--out: {arguments.out} cannot be written: {error}") from error
+        said = error.strerror if isinstance(error, OSError) else "it is no path"
+        raise UsageError(f"--out: {arguments.out} cannot be written: {said}") from error
     say(f"the report is in {arguments.out}")
     return 0
 

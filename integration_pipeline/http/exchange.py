@@ -17,7 +17,15 @@ from typing import Any
 
 import httpx
 
-from integration_pipeline.errors import Garbled, Interrupted, InvalidResponse, NetworkError, PipelineError, TimedOut
+from integration_pipeline.errors import (
+    Garbled,
+    Interrupted,
+    InvalidResponse,
+    NetworkError,
+    PipelineError,
+    TimedOut,
+    reason,
+)
 from integration_pipeline.provider import Answer
 
 LARGEST_BODY_BYTES = 64 * 1024 * 1024
@@ -155,8 +163,8 @@ class Exchange:
         if isinstance(error, httpx.DecodingError):
             return Garbled(f"{request.place}: an answer whose compression is broken")
         # The operating system's words say why and quote nobody; those of a broken protocol quote what was sent.
-        reason = str(error) if isinstance(error, httpx.NetworkError) else ""
-        return NetworkError(f"{request.place}: {reason or type(error).__name__}")
+        said = reason(error) if isinstance(error, httpx.NetworkError) else ""
+        return NetworkError(f"{request.place}: {said or type(error).__name__}")
 
     def _trace(self, event: str, info: Mapping[str, Any]) -> None:
         if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:

@@ -19,12 +19,14 @@ from types import TracebackType
 from typing import IO, Any
 from urllib.parse import quote
 
-from integration_pipeline.errors import UsageError
+from integration_pipeline.errors import UsageError, reason
+from integration_pipeline.settings import HOME
 from integration_pipeline.store import urls
 
 DATABASE = "integration_pipeline"
 _START_SECONDS = 60
 _PID_FILE_LINES = 8
+_OTHER_HOME = f"let this user write it, or name another one with {HOME}"
 _UNQUOTABLE = frozenset('$`"\\,\n')
 _ONLY_THIS_USER = "\nunix_socket_permissions = 0700\n"
 _log = logging.getLogger(__name__)
@@ -68,9 +70,9 @@ class Embedded:
         try:
             self._home.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"the home {self._home} cannot be made: {error.strerror}") from error
+            raise UsageError(f"the home {self._home} cannot be made: {error.strerror}", remedy=_OTHER_HOME) from error
         if not os.access(self._home, os.W_OK | os.X_OK):
-            raise UsageError(f"the home {self._home} cannot be written")
+            raise UsageError(f"the home {self._home} cannot be written", remedy=_OTHER_HOME)
 
     @contextmanager
     def _starting(self) -> Iterator[None]:
@@ -106,7 +108,7 @@ class _Server:
         except subprocess.SubprocessError as error:
             raise UsageError(f"the embedded PostgreSQL did not start; {self._log} says why") from error
         except (OSError, RuntimeError, ValueError) as error:
-            raise UsageError(f"the embedded PostgreSQL did not start: {' '.join(str(error).split())}") from error
+            raise UsageError(f"the embedded PostgreSQL did not start: {reason(error)}") from error
 
     def stop(self) -> None:
         """Stop it if it runs. What was done is done: a server that does not stop is said, and ends nobody's work."""

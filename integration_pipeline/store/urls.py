@@ -7,7 +7,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from integration_pipeline.errors import UsageError
+from integration_pipeline.errors import UsageError, reason
 from integration_pipeline.settings import DAGSTER_DATABASE_URL, DATABASE_URL, Settings
 
 CONNECT_TIMEOUT_SECONDS = 5
@@ -43,12 +43,12 @@ def unreachable(url: str, error: Exception) -> UsageError:
         parts = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
         return UsageError(f"{DATABASE_URL} is not a PostgreSQL URL")
-    reason = " ".join(str(error).split())
+    said = reason(error)
     password = parts.get("password")
     if password:
-        reason = reason.replace(str(password), "***")
+        said = said.replace(str(password), "***")
     where = f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
-    return UsageError(f"the database at {where} cannot be used: {reason}")
+    return UsageError(f"the database at {where} cannot be used: {said}")
 
 
 def with_database(url: str, database: str, *, driver: str = "") -> str:

@@ -42,7 +42,9 @@ def test_the_report_is_written_to_a_file(online: Command, tmp_path: Path) -> Non
 
 
 def test_a_file_that_cannot_be_written_is_one_line(online: Command, tmp_path: Path) -> None:
-    assert "cannot be written" in online("report", "--out", str(tmp_path)).one_line
+    told = f"integration-pipeline: --out: {tmp_path} cannot be written: Is a directory\n"
+    assert online("report", "--out", str(tmp_path)).one_line == told
+    assert online("report", "--out", "a\0b").one_line.endswith("cannot be written: it is no path\n")
 
 
 def test_the_html_report_is_one_file_in_the_language_of_its_tenants(online: Command, tmp_path: Path) -> None:

@@ -90,6 +90,15 @@ def test_a_taken_port_is_one_line(command: Command) -> None:
         assert f"port {port} cannot be used" in command("dev", "--port", str(port)).one_line
 
 
+def test_a_home_that_cannot_be_looked_into_is_one_line(run: Command, tmp_path: Path) -> None:
+    home = tmp_path / ("x" * 256)
+    told = f"integration-pipeline: {home}/demo cannot be written: File name too long\n"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    assert run(["dev", "--port", str(port)], {**os.environ, HOME: str(home)}).one_line == told
+
+
 def test_the_end_of_the_block_ends_children_and_grandchildren(capfd: pytest.CaptureFixture[str]) -> None:
     script = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {ENDLESS!r}], check=False)"
     with ui.Children([sys.executable, "-c", script], os.environ) as children:

@@ -707,5 +707,5 @@ def test_no_error_nor_its_trace_quotes_query_token_or_body(trouble: httpx.Respon
 
 def test_an_error_of_the_network_names_the_place_and_the_reason() -> None:
     world = World(*[httpx.ConnectError("[Errno 111] Connection refused")] * 3)
-    with pytest.raises(NetworkError, match=r"^GET api\.example\.jp/v1/users: \[Errno 111\] Connection refused$"):
+    with pytest.raises(NetworkError, match=r"^GET api\.example\.jp/v1/users: Connection refused$"):
         world.get(params={"a": "b"})

@@ -87,8 +87,9 @@ def test_nobody_else_on_the_machine_gets_in(home: Path) -> None:
 
 def test_a_home_that_cannot_be_made_is_named(home: Path) -> None:
     (home / "file").write_text("")
-    with pytest.raises(UsageError, match="file/home cannot be made"), Embedded(home / "file" / "home"):
-        pass
+    with pytest.raises(UsageError, match=r"file/home cannot be made: Not a directory$") as caught:
+        Embedded(home / "file" / "home").__enter__()
+    assert caught.value.remedy == "let this user write it, or name another one with INTEGRATION_PIPELINE_HOME"
 
 
 def test_a_home_that_cannot_be_written_is_named() -> None:

@@ -39,6 +39,14 @@ def test_a_url_that_does_not_parse_is_not_repeated() -> None:
     assert "hunter2" not in str(caught.value)
 
 
+def test_a_database_that_is_not_found_is_named_without_the_operating_systems_number() -> None:
+    error = psycopg.OperationalError("failed to resolve host 'db.example.com':\n [Errno -2] Name or service not known")
+    assert str(urls.unreachable("postgresql://u@db.example.com/x", error)) == (
+        "the database at db.example.com:5432/x cannot be used: "
+        "failed to resolve host 'db.example.com': Name or service not known"
+    )
+
+
 def test_a_database_is_created_once(server_url: str) -> None:
     urls.create_database(server_url, 'odd "name"')
     urls.create_database(server_url, 'odd "name"')
