@@ -111,9 +111,10 @@ def test_a_signal_in_the_middle_of_a_read_ends_the_process_and_leaves_a_true_his
         process.send_signal(number)
         told, said = process.communicate(timeout=ENDS_SECONDS)
     assert process.returncode == 1
-    _, line, why = told.splitlines()
+    _, line, why, last = told.splitlines()
     assert line.split()[:4] == ["tenant-0001", "SLACK", "USERS", "FAILED"]
     assert why.strip().startswith("INTERRUPTED: ")
+    assert last == ("cut short: 0 syncs ended, 1 interrupted, 2 not begun; the next run goes on from here")
     expected = [
         "expected: 1 connection: not known before a first good night",
         "  tenant-0001 SLACK: not known before a first good night",

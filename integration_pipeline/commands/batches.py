@@ -4,15 +4,17 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 
 from integration_pipeline import batch
-from integration_pipeline.batch import CutOff, Event, Refused, Request
+from integration_pipeline.batch import CutOff, Event, Refused, Request, Started
 from integration_pipeline.commands import estimates
-from integration_pipeline.commands.outcomes import Lines, as_json, summary
+from integration_pipeline.commands.outcomes import Lines, as_json, cut_short, summary
 from integration_pipeline.commands.output import emit, json_line, say
 from integration_pipeline.commands.progress import Display, display
 from integration_pipeline.model import Connection, Outcome, Status, SyncType
 from integration_pipeline.pipeline import Pipeline
+from integration_pipeline.text import clean
 
 
 @dataclass(slots=True)
@@ -21,6 +23,8 @@ class Results:
 
     outcomes: list[Outcome] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
+    started: list[Started] = field(default_factory=list)
+    cut_off: list[Outcome] = field(default_factory=list)
 
     def add(self, result: Outcome | Refused) -> None:
         if isinstance(result, Refused):
@@ -59,35 +63,42 @@ def perform(
     expected = batch.estimates(pipeline, request, connections)
     for line in () if is_json else estimates.before(due, expected):
         say(line)
-    cut_off: list[Outcome] = []
     with display(due, emit) as shown:
         if lines:
             shown.line(lines.header())
-
-        def on_event(event: Event) -> None:
-            if isinstance(event, CutOff):
-                cut_off.append(event.outcome)
-            else:
-                shown.on_event(event)
-
-        running = batch.run(pipeline, request, connections, on_event=on_event, expected=expected)
+        hear = partial(_hear, results, shown)
+        running = batch.run(pipeline, request, connections, on_event=hear, expected=expected)
         try:
             with closing(running) as ending:
                 for result in ending:
                     results.add(result)
                     _show(result, shown, lines)
-        finally:  # of an interrupted batch, which has ended its workers by now
-            for outcome in cut_off:
+        except BaseException:  # the batch was cut short, and has ended its workers by now
+            for outcome in results.cut_off:
                 _show(outcome, shown, lines)
+            if lines:
+                all_due = sum(len(types) for _, types in due)
+                shown.line(cut_short(results.outcomes, len(results.started), all_due, dry_run=request.dry_run))
+            raise
     if lines:
         emit(summary(results.outcomes, refused=len(results.refused), seconds=time.monotonic() - begun))
     return results
 
 
+def _hear(results: Results, shown: Display, event: Event) -> None:
+    """Something happened in a worker's thread."""
+    if isinstance(event, CutOff):
+        results.cut_off.append(event.outcome)
+        return
+    if isinstance(event, Started):
+        results.started.append(event)
+    shown.on_event(event)
+
+
 def _show(result: Outcome | Refused, shown: Display, lines: Lines | None) -> None:
     shown.ended(result)
     if isinstance(result, Refused):
-        say(f"refused: {result.message}")
+        say(f"refused: {clean(result.message)}; --wait waits for it")
     elif lines is None:
         shown.line(json_line(as_json(result)))
     else:

@@ -86,8 +86,7 @@ class Lines:
 
 def summary(outcomes: Sequence[Outcome], *, refused: int, seconds: float) -> str:
     """The last line: how many of each, and what they came to."""
-    by_status = Counter(outcome.status for outcome in outcomes)
-    parts = [f"{by_status[status]} {status}" for status in Status if by_status[status]]
+    parts = _by_status(outcomes)
     if refused:
         parts.append(f"{count(refused, 'connection')} refused")
     totals = [
@@ -106,6 +105,24 @@ def summary(outcomes: Sequence[Outcome], *, refused: int, seconds: float) -> str
         f"{count(len(outcomes), 'sync')}: {', '.join(parts) or 'none'}; {', '.join(totals)}; "
         f"{calls}, {least}, in {seconds:.1f} s{expected}{dry}"
     )
+
+
+def cut_short(ended: Sequence[Outcome], started: int, due: int, *, dry_run: bool) -> str:
+    """The last line of a batch that was told to end: what it came to, and what becomes of the rest.
+
+    :param started: how many syncs began, of all that were due.
+    """
+    of = ", ".join(_by_status(ended))
+    rest = "a dry run: nothing was written" if dry_run else "the next run goes on from here"
+    return (
+        f"cut short: {count(len(ended), 'sync')} ended{f' ({of})' if of else ''}, {started - len(ended):,} interrupted, "
+        f"{due - started:,} not begun; {rest}"
+    )
+
+
+def _by_status(outcomes: Sequence[Outcome]) -> list[str]:
+    found = Counter(outcome.status for outcome in outcomes)
+    return [f"{found[status]} {status}" for status in Status if found[status]]
 
 
 def _changes(outcome: Outcome) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any
 
-from integration_pipeline.commands.outcomes import Lines, summary
+from integration_pipeline.commands.outcomes import Lines, cut_short, summary
 from integration_pipeline.model import Counts, Outcome, PlannedChange, Status, SyncType, System
 
 MOMENT = dt.datetime(2026, 11, 21, 21, 0, tzinfo=dt.UTC)
@@ -66,6 +66,17 @@ def test_a_plan_names_twenty_changes_and_counts_the_others() -> None:
     assert below[0] == "    + create user U0  \\x1bName"
     assert len(below) == 21
     assert below[-1] == "    … and 1,180 more"
+
+
+def test_a_batch_that_was_cut_short_says_what_ended_and_what_becomes_of_the_rest() -> None:
+    ended = [outcome(), outcome(status=Status.PARTIAL)]
+    assert cut_short(ended, 3, 1203, dry_run=False) == (
+        "cut short: 2 syncs ended (1 SUCCESS, 1 PARTIAL), 1 interrupted, 1,200 not begun; "
+        "the next run goes on from here"
+    )
+    assert cut_short([], 1, 1, dry_run=True) == (
+        "cut short: 0 syncs ended, 1 interrupted, 0 not begun; a dry run: nothing was written"
+    )
 
 
 def test_the_summary_adds_up() -> None:
