@@ -222,6 +222,10 @@ class Probe:
 
     workspace: str
     missing: Sequence[str] = ()
+    remedies: Sequence[str] = ()
+    """Where a person grants them."""
+    notes: Sequence[str] = ()
+    """What could not be tried."""
 
 
 @dataclass(frozen=True, slots=True)

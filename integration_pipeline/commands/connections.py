@@ -23,8 +23,8 @@ options for all: page_size, guard_max_removed, guard_max_removed_percent
          TEAMS: directory_id      LINE_WORKS: service_account, private_key, domain_ids"""
 
 _ABOUT_TEST = """\
-Gets a token, makes the provider's cheapest call, and names the permissions that are missing. Exit code 1 when the
-connection does not work or something is missing."""
+Gets a token, makes the provider's cheapest call, and names the permissions that are missing and where to grant them.
+Exit code 1 when the connection does not work or something is missing."""
 
 
 def register(commands: Commands) -> None:
@@ -102,6 +102,8 @@ def run_test(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
             return 1
     emit(f"{name}: reaches {clean(found.workspace)}")
     emit_all(f"  missing: {clean(missing)}" for missing in found.missing)
+    emit_all(f"  what to do: {clean(remedy)}" for remedy in found.remedies)
+    emit_all(f"  note: {clean(note)}" for note in found.notes)
     return 1 if found.missing else 0
 
 

@@ -86,16 +86,30 @@ def test_a_wrong_secret_is_told_while_an_older_token_lives(online: Command, tmp_
         assert "AUTH_ERROR" in result.out
 
 
-def test_a_missing_permission_is_named(run: Command, environ: Mapping[str, str], tmp_path: Path) -> None:
-    world = worlds.build(users=3, systems=["SLACK"], missing_scopes=("users:read.email",))
+@pytest.mark.parametrize(
+    ("system", "scope", "where"),
+    [
+        ("SLACK", "users:read.email", "under OAuth & Permissions"),
+        ("TEAMS", "User.Read.All", "under API permissions in Microsoft Entra"),
+        ("LINE_WORKS", "group.read", "In the Developer Console"),
+    ],
+)
+def test_a_missing_permission_is_named_with_where_to_grant_it(
+    run: Command, environ: Mapping[str, str], tmp_path: Path, system: str, scope: str, where: str
+) -> None:
+    world = worlds.build(users=3, systems=[system], missing_scopes=(scope,))
     write_files(world, tmp_path)
     with Sandbox(world) as sandbox:
         own = {**environ, **sandbox.environment}
         run(["tenants", "import", str(tmp_path / "tenants.csv")], own)
         run(["connections", "import", str(tmp_path / "connections.json")], own)
-        result = run(["connections", "test", "--tenant-id", "tenant-0001", "--system-type", "SLACK"], own)
+        result = run(["connections", "test", "--tenant-id", "tenant-0001", "--system-type", system], own)
     assert result.code == 1
-    assert any(line.startswith("  missing: ") and "users:read.email" in line for line in result.out.splitlines())
+    _, missing, todo = result.out.splitlines()
+    assert missing.startswith("  missing: ")
+    assert todo.startswith("  what to do: ")
+    assert scope in todo
+    assert where in todo
 
 
 def mapped(result: Result) -> dict[str, str]:

@@ -55,7 +55,7 @@ def notifications(session: Session) -> Iterator[Listing]:
 
 def probe(session: Session) -> Probe:
     """Ask for one row of everything, and collect what is refused."""
-    domains, missing = _domains(session), list[str]()
+    domains, missing = _domains(session), dict[str, str | None]()
     one = {"count": "1"}
     questions: dict[str, Callable[[], object]] = {"bots": partial(asked, session, BOTS, "bots", one)}
     for suffix, params in domains:
@@ -67,9 +67,9 @@ def probe(session: Session) -> Probe:
         try:
             ask()
         except Forbidden as error:
-            missing.append(f"{what}: {error}. {error.remedy}")
+            missing[f"{what}: {error}"] = error.remedy
     named = (f"domain {params['domainId']}" if params else "the app's own domain" for _, params in domains)
-    return Probe(", ".join(named), missing)
+    return Probe(", ".join(named), list(missing), list(dict.fromkeys(filter(None, missing.values()))))
 
 
 def _domains(session: Session) -> list[tuple[str, Mapping[str, str]]]:

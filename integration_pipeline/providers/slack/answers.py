@@ -141,9 +141,10 @@ def _error(
 def _missing_scope(body: Mapping[str, Any], answer: Answer) -> ProviderError:
     needed = body.get("needed")
     scopes = needed if isinstance(needed, str) and _SCOPES.fullmatch(needed) else "that this method needs"
-    remedy = (
-        f"Add the bot scope {scopes} under OAuth & Permissions at api.slack.com/apps, and install the app in the "
-        "workspace again."
-    )
     text = f"the Slack app lacks the scope {scopes} (missing_scope)"
-    return _error(Forbidden, answer, "missing_scope", text=text, remedy=remedy)
+    return _error(Forbidden, answer, "missing_scope", text=text, remedy=add_scope(scopes))
+
+
+def add_scope(scopes: str) -> str:
+    """Where the app gets a scope, in words."""
+    return f"Add the bot scope {scopes} under OAuth & Permissions at api.slack.com/apps, and install the app in the workspace again."

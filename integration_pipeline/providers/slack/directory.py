@@ -13,7 +13,7 @@ from integration_pipeline.http.listings import as_page, asked
 from integration_pipeline.http.paging import parse
 from integration_pipeline.model import Page, Rejection, Setting, User
 from integration_pipeline.provider import Limit, Listing, Probe, Session
-from integration_pipeline.providers.slack.answers import NOT_IN_THE_PLAN
+from integration_pipeline.providers.slack.answers import NOT_IN_THE_PLAN, add_scope
 from integration_pipeline.providers.slack.pages import (
     BOT,
     BOTS,
@@ -62,8 +62,7 @@ LIMITS: Mapping[str, tuple[Limit, ...]] = {
 
 _EMAIL_SCOPE = "users:read.email"
 _NO_EMAILS = (
-    f"no user came with an e-mail address: the app lacks the scope {_EMAIL_SCOPE}, and nobody is matched by e-mail. "
-    "Add it under OAuth & Permissions at api.slack.com/apps, and install the app in the workspace again."
+    f"no user came with an e-mail address: the app lacks the scope {_EMAIL_SCOPE}, and nobody is matched by e-mail"
 )
 
 
@@ -91,7 +90,8 @@ def notifications(session: Session) -> Iterator[Listing]:
 def probe(session: Session) -> Probe:
     """Ask for a little of everything, and collect what Slack refuses."""
     home = _home(session)
-    missing, accounts = list(session.warnings), list[UserRow]()
+    missing = dict[str, str | None].fromkeys(session.warnings)
+    accounts = list[UserRow]()
     questions: Mapping[str, Callable[[], object]] = {
         "users": lambda: accounts.extend(
             asked(session, USERS, "users.list", {"limit": str(MODEST_PAGE)})[0]["members"]
@@ -104,11 +104,12 @@ def probe(session: Session) -> Probe:
             ask()
         except Forbidden as error:
             if error.code not in NOT_IN_THE_PLAN:
-                missing.append(f"{what}: {error}. {error.remedy or ''}".strip())
+                missing[f"{what}: {error}"] = error.remedy
     people = [row for row in accounts if not is_bot(row)]
     if people and not any(_has_email(row) for row in people):
-        missing.append(_NO_EMAILS)
-    return Probe((session.workspace or {}).get("name") or home.team_id, missing)
+        missing[_NO_EMAILS] = add_scope(_EMAIL_SCOPE)
+    remedies = dict.fromkeys(filter(None, missing.values()))
+    return Probe((session.workspace or {}).get("name") or home.team_id, list(missing), list(remedies))
 
 
 def _home(session: Session) -> Home:
@@ -169,7 +170,7 @@ def _user_pages(session: Session, home: Home) -> Iterator[Page]:
     if is_whole:
         session.memo["bots"] = bots
     if emails == {False}:
-        session.warn(_NO_EMAILS)
+        session.warn(f"{_NO_EMAILS}. {add_scope(_EMAIL_SCOPE)}")
 
 
 def _has_email(row: UserRow) -> bool:

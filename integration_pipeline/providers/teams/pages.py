@@ -166,8 +166,14 @@ def ask_each(
 
 def name_permission(error: Forbidden, resource: Resource, connection: Connection) -> None:
     """Say which permission it takes; Graph's own text names it only sometimes, and texts are not read."""
-    error.remedy = (
-        f"Add the application permission {resource.permission} under API permissions in Microsoft Entra if it is not there. "
+    error.remedy = grant(connection, resource.permission)
+
+
+def grant(connection: Connection, *permissions: str) -> str:
+    """Where the application gets these permissions, and who has to agree, in words."""
+    these, are = ("permission", "it is") if len(permissions) == 1 else ("permissions", "they are")
+    return (
+        f"Add the application {these} {', '.join(permissions)} under API permissions in Microsoft Entra if {are} not there. "
         f"{consent(connection.options.get('directory_id'), connection.client_id)}"
     )
 

@@ -17,6 +17,7 @@ from integration_pipeline.providers.teams.pages import (
     USERS,
     Resource,
     ask_each,
+    grant,
 )
 
 
@@ -40,7 +41,9 @@ def probe(session: Session) -> Probe:
         missing += _missing_of_teams(session, [row["id"] for row in groups["value"]])
     _name_workspace(session, answers[ORGANIZATION.operation])
     name = (session.workspace or {}).get("name") or session.connection.options.get("directory_id")
-    return Probe(str(name), [f"{resource.permission}: {resource.operation}" for resource in missing])
+    named = [f"{resource.permission}: {resource.operation}" for resource in missing]
+    remedies = [grant(session.connection, *(resource.permission for resource in missing))] if missing else []
+    return Probe(str(name), named, remedies, session.warnings)
 
 
 def _missing_of_teams(session: Session, ids: list[str]) -> list[Resource]:

@@ -213,11 +213,13 @@ def test_a_probe_without_domains_names_the_apps_own() -> None:
 
 def test_a_probe_names_what_is_refused() -> None:
     current, _ = tenant({"groups": FOREIGN, "bots": FOREIGN})
-    missing = "\n".join(PROVIDER.probe(current).missing)
+    found = PROVIDER.probe(current)
+    missing = "\n".join(found.missing)
     assert "groups:" in missing
     assert "bots:" in missing
     assert "users:" not in missing
-    assert "group.read" in missing
+    (remedy,) = found.remedies
+    assert "tick the app's OAuth scopes user.read, group.read" in remedy
 
 
 def test_every_operation_has_the_published_limit_and_half_of_it_after_half_an_hour() -> None:

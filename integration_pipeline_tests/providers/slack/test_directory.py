@@ -341,8 +341,11 @@ def test_a_probe_names_every_missing_scope() -> None:
         conversations_list=refused("missing_scope", needed="groups:read"),
         usergroups_list=refused("missing_scope", needed="usergroups:read"),
     )
-    text = "\n".join(PROVIDER.probe(current).missing)
+    found = PROVIDER.probe(current)
+    text = "\n".join(found.missing)
     assert all(scope in text for scope in ("team:read", "groups:read", "usergroups:read", "users:read.email"))
+    assert [remedy.split()[4] for remedy in found.remedies] == ["groups:read", "usergroups:read", "users:read.email"]
+    assert all("under OAuth & Permissions" in remedy for remedy in found.remedies)
 
 
 def test_a_probe_does_not_ask_the_free_plan_for_user_groups() -> None:

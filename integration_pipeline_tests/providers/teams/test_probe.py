@@ -63,11 +63,19 @@ def test_what_graph_refuses_is_named_by_its_permission(changes: dict[str, Any], 
     assert list(PROVIDER.probe(session(graph(**changes))).missing) == missing
 
 
+def test_what_is_missing_comes_with_where_to_grant_it_and_who_has_to_agree() -> None:
+    assert PROVIDER.probe(session(graph())).remedies == []
+    (remedy,) = PROVIDER.probe(session(graph(groups=FORBIDDEN, users=FORBIDDEN))).remedies
+    assert "permissions User.Read.All, GroupMember.Read.All under API permissions in Microsoft Entra" in remedy
+    assert "https://login.microsoftonline.com/contoso.example/adminconsent?client_id=" in remedy
+
+
 def test_a_tenant_without_teams_cannot_be_tried_further_and_says_so() -> None:
     current = session(graph(groups=rows()))
-    assert list(PROVIDER.probe(current).missing) == []
-    (warning,) = current.warnings
-    assert "could not be tried" in warning
+    found = PROVIDER.probe(current)
+    assert list(found.missing) == []
+    (note,) = found.notes
+    assert "could not be tried" in note
 
 
 def test_a_broken_graph_is_no_missing_permission() -> None:
