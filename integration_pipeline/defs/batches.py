@@ -3,7 +3,6 @@
 Loads the clients and the database's driver, so the definitions import this where it is used.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -19,8 +18,9 @@ from integration_pipeline.defs import lines, rendering, standing
 from integration_pipeline.defs.lines import MAPPINGS, SYNC_TYPES, Line
 from integration_pipeline.defs.tally import Tally
 from integration_pipeline.errors import UsageError
-from integration_pipeline.model import Connection, SyncType
+from integration_pipeline.model import Connection, SyncType, System
 from integration_pipeline.pipeline import Pipeline
+from integration_pipeline.registry import FOLDERS
 
 Report = Callable[[str, Sequence[Line]], None]
 """Told each tenant once, with all its lines; none where nothing of it was due."""
@@ -30,8 +30,8 @@ class Selection(NamedTuple):
     """What a request means."""
 
     connections: list[Connection]
-    broken: dict[str, str]
-    """Tenants whose connections cannot be used as they are stored, with the reason."""
+    broken: dict[tuple[str, System], str]
+    """Tenant and system of the connections that cannot be used as they are stored, with the reason."""
 
 
 def existing(pipeline: Pipeline, tenant_ids: Sequence[str], log: Logger) -> list[str]:
@@ -72,17 +72,27 @@ def finish(pipeline: Pipeline, tally: Tally, assets: Sequence[str], tenant_id: s
 
 
 def select(pipeline: Pipeline, request: Request) -> Selection:
-    """The connections a request means. One tenant's wrong endpoint or lost key must not stop the others' night."""
+    """The connections a request means. One connection's wrong endpoint or lost key must not stop the others' night."""
     try:
         return Selection(batch.select(pipeline, request), {})
     except UsageError:
         found = Selection([], {})
     for tenant_id in request.tenant_ids or ():
+        own = replace(request, tenant_ids=(tenant_id,))
         try:
-            found.connections.extend(batch.select(pipeline, replace(request, tenant_ids=(tenant_id,))))
-        except UsageError as error:
-            found.broken[tenant_id] = str(error)
+            found.connections.extend(batch.select(pipeline, own))
+        except UsageError:
+            _select_each(pipeline, own, tenant_id, found)
     return found
+
+
+def _select_each(pipeline: Pipeline, request: Request, tenant_id: str, found: Selection) -> None:
+    """One tenant's systems, each by itself: they are independent of one another, too."""
+    for system in request.systems or FOLDERS:
+        try:
+            found.connections.extend(batch.select(pipeline, replace(request, systems=(system,))))
+        except UsageError as error:
+            found.broken[tenant_id, system] = str(error)
 
 
 def run(pipeline: Pipeline, request: Request, report: Report, *, at_once: int) -> None:
@@ -92,12 +102,12 @@ def run(pipeline: Pipeline, request: Request, report: Report, *, at_once: int) -
     """
     selection = select(pipeline, request)
     left = dict.fromkeys(request.tenant_ids or (), 0)
+    ended = {tenant_id: misconfigured(tenant_id, selection, request) for tenant_id in left}
     for connection in selection.connections:
         left[connection.tenant_id] += len(batch.due(connection, request))
     for tenant_id in [tenant_id for tenant_id, count in left.items() if not count]:
-        report(tenant_id, misconfigured(tenant_id, selection, request))
+        report(tenant_id, ended[tenant_id])
         del left[tenant_id]
-    ended: dict[str, list[Line]] = defaultdict(list)
     for line in outcomes(pipeline, request, selection.connections, at_once=at_once):
         ended[line.tenant_id].append(line)
         left[line.tenant_id] -= 1
@@ -128,16 +138,14 @@ def rematch(pipeline: Pipeline, request: Request, report: Report) -> None:
     selection = select(pipeline, request)
     for tenant_id in request.tenant_ids or ():
         own = [each for each in selection.connections if each.tenant_id == tenant_id]
-        report(tenant_id, [_rematched(pipeline, each) for each in own] or misconfigured(tenant_id, selection, request))
+        report(tenant_id, [_rematched(pipeline, each) for each in own] + misconfigured(tenant_id, selection, request))
 
 
 def misconfigured(tenant_id: str, selection: Selection, request: Request) -> list[Line]:
-    """The lines of a tenant whose stored connections cannot be used; none for one that just has nothing due."""
-    reason = selection.broken.get(tenant_id)
-    if reason is None:
-        return []
+    """The lines of those of a tenant's stored connections that cannot be used."""
     types = request.sync_types or (SyncType.USERS,)
-    return [lines.of_misconfiguration(tenant_id, each, reason) for each in types]
+    reasons = ((system, reason) for (tenant, system), reason in selection.broken.items() if tenant == tenant_id)
+    return [lines.of_misconfiguration(tenant_id, system, each, reason) for system, reason in reasons for each in types]
 
 
 def _refused(refused: Refused, types: Sequence[SyncType]) -> list[Line]:

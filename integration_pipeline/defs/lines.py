@@ -12,7 +12,6 @@ RUNNING = "RUNNING"
 BUSY = "BUSY"
 NEVER = "NEVER"
 CONFIGURATION = "CONFIGURATION"
-EVERY_SYSTEM = System("*")
 
 SYNCED = {
     "external_users": SyncType.USERS,
@@ -149,11 +148,11 @@ def of_refusal(tenant_id: str, system: System, sync_type: SyncType, message: str
     )
 
 
-def of_misconfiguration(tenant_id: str, sync_type: SyncType, message: str) -> Line:
-    """The line of a tenant whose connections cannot be used as they are stored: none of them was asked."""
+def of_misconfiguration(tenant_id: str, system: System, sync_type: SyncType, message: str) -> Line:
+    """The line of a connection that cannot be used as it is stored: its provider was not asked."""
     return Line(
         tenant_id=tenant_id,
-        system=EVERY_SYSTEM,
+        system=system,
         sync_type=sync_type,
         status=Status.FAILED,
         counts=Counts(),

@@ -8,6 +8,8 @@ GET, keep-alive, gzip.
 import argparse
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -60,14 +62,15 @@ def serving(
     """
     command = [sys.executable, "-m", __name__, "--users", str(users), "--directories", *directories]
     command += ["--page-size", str(page_size), "--latency-ms", str(latency_ms)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    # A group of its own, so that those who record for it end with it.
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, process_group=0) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
             assert line, "the bench's server did not start"
             yield Server(line.strip())
         finally:
-            process.terminate()
+            os.killpg(process.pid, signal.SIGTERM)
 
 
 class _Talk(asyncio.Protocol):

@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from integration_pipeline_tests.bench.meter import Failed, run
 from integration_pipeline_tests.bench.pages import Night
 from integration_pipeline_tests.bench.results import Results, table
 from integration_pipeline_tests.bench.scaling import Fleet, Units
+from integration_pipeline_tests.chaos.commands import stopped
 
 USERS = 60
 NIGHTS = (Night.FIRST, Night.UNCHANGED)
@@ -96,6 +98,13 @@ def test_the_plot_is_a_picture_with_a_bar_for_each(measured: Results) -> None:
 def test_a_process_that_fails_is_not_taken_for_a_quick_one(ready: Machine) -> None:
     with pytest.raises(Failed, match="exited with 2"):
         run(ready, "", nights.command(ready, "nobody", "", "", ""))
+
+
+def test_a_bench_that_is_stopped_leaves_no_process_and_no_file_behind() -> None:
+    command = [sys.executable, "-m", "integration_pipeline_tests.bench", "--cases", "nights", "--users", "300000"]
+    ended, left = stopped(command, helper="bench.server")
+    assert (ended.returncode, left) == (1, [])
+    assert "it was stopped" in ended.stderr
 
 
 def test_runs_side_by_side_end_when_the_last_lane_does() -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -35,16 +36,21 @@ def main(words: Sequence[str] | None = None) -> int:
     if not cases:
         print(f"make chaos: no case's name holds {only!r}", file=sys.stderr)
         return 2
-    with _ground(arguments.seed) as ground:
-        work = players.Work(ground, quick, only, kills)
-        verdicts, begun = list[Verdict](), time.monotonic()
-        print(f"seed {arguments.seed}: {len(cases)} cases", flush=True)
-        for case, verdict in zip(cases, players.play(work, jobs=arguments.jobs), strict=True):
-            verdicts.append(verdict)
-            for problem in verdict.broken:
-                print(f"BROKEN {case}: {problem}", flush=True)
-            if len(verdicts) % 100 == 0:
-                print(f"… {len(verdicts)} of {len(cases)} after {time.monotonic() - begun:.0f} s", flush=True)
+    verdicts: list[Verdict] = []
+    try:
+        with _ground(arguments.seed) as ground:
+            work = players.Work(ground, quick, only, kills)
+            begun = time.monotonic()
+            print(f"seed {arguments.seed}: {len(cases)} cases", flush=True)
+            for case, verdict in zip(cases, players.play(work, jobs=arguments.jobs), strict=True):
+                verdicts.append(verdict)
+                for problem in verdict.broken:
+                    print(f"BROKEN {case}: {problem}", flush=True)
+                if len(verdicts) % 100 == 0:
+                    print(f"… {len(verdicts)} of {len(cases)} after {time.monotonic() - begun:.0f} s", flush=True)
+    except KeyboardInterrupt:
+        print(f"stopped after {len(verdicts)} of {len(cases)} cases", file=sys.stderr)
+        return 1
     return _summary(arguments.seed, cases, verdicts)
 
 
@@ -80,4 +86,5 @@ def _summary(seed: int, cases: Sequence[Case], verdicts: Sequence[Verdict]) -> i
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, players.stop)
     sys.exit(main())

@@ -5,10 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
 import psycopg
 
 from integration_pipeline_tests.chaos.snapshot import Snapshot
@@ -85,3 +88,35 @@ def wait_until(is_so: Callable[[], bool], seconds: float = 120) -> None:
     while not is_so():
         assert time.monotonic() < until, "what was waited for did not come"
         time.sleep(0.002)
+
+
+def stopped(command: Sequence[str], helper: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    """SIGTERM for a command of the tests' own that has a PostgreSQL and a helper at work; and what it left behind.
+
+    :param helper: a word of the helper's command line. It is at work when it has begun processes itself.
+    :returns: how the command ended, and the processes and files that outlived it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        home.chmod(0o755)  # under root the server runs as another user
+        environ = {**os.environ, "TMPDIR": folder}
+        process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            own = psutil.Process(process.pid)
+            wait_until(lambda: any(helper in _words(child) and child.children() for child in own.children()))
+            (pid_file,) = home.glob("*/postgres/postmaster.pid")
+            begun = [psutil.Process(int(pid_file.read_text().split()[0])), *own.children(recursive=True)]
+            process.terminate()
+            out, err = process.communicate(timeout=_LONGEST_SECONDS)
+            _, alive = psutil.wait_procs(begun, timeout=60)
+        finally:
+            process.kill()
+        left = [*map(_words, alive), *map(str, home.iterdir())]
+        return subprocess.CompletedProcess(command, process.returncode, out, err), left
+
+
+def _words(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""

@@ -29,7 +29,7 @@ MOMENTS: Mapping[str, str] = {
     "the connection is read": r"refresh_token.* WHERE tenant_id = \$1 AND system_type = \$2",
     "the token is kept": "SET access_token",
     "the history begins": "INSERT INTO external_system_sync_history",
-    "what is stored is read": r"COPY \(",
+    "what is stored is read": r", content_hash\s+FROM",
     "the apply begins": "sync_generation = connection.sync_generation",
     "changes are staged": "COPY stage",
     "users are written": f"INSERT INTO {ACCOUNTS}",
@@ -85,7 +85,7 @@ REFUSALS = (
             happens=(_FAIL.format(code="53100"), _AT_WRITE.format(table=table)),
             ends=("DROP FUNCTION fail CASCADE",),
         )
-        for table in (ACCOUNTS, TEAMS, SETTINGS, "user_matches", "sync_changes")
+        for table in (ACCOUNTS, TEAMS, SETTINGS, "sync_changes")
     ),
 )
 """What PostgreSQL itself refuses, for the whole night."""
@@ -112,7 +112,12 @@ def _play(fault: Fault, moment: str | None, system: str, ground: Ground) -> Verd
             pool = night.pipeline.database._pool
             patience, pool.timeout = pool.timeout, 0.5
             before = snapshot.take(url)
-            strike = partial(_administer, url, fault.happens)
+            struck: list[str] = []
+
+            def strike() -> None:
+                struck.append(fault.name)
+                _administer(url, fault.happens)
+
             if moment is None:
                 strike()
             else:
@@ -121,6 +126,8 @@ def _play(fault: Fault, moment: str | None, system: str, ground: Ground) -> Verd
             wait_until(lambda: not is_at_work(url))
             after = snapshot.take(url)
             broken = invariants.broken(before, after, truth) + invariants.told_otherwise(outcomes.values(), after)
+            if not struck or (moment is None and invariants.statuses(outcomes) == "unharmed"):
+                broken.append(invariants.NOT_TRIED)
             proxy.cuts.clear()
             _administer(url, fault.ends)
             pool.timeout = patience

@@ -22,6 +22,9 @@ from integration_pipeline_tests.chaos.snapshot import (
     part_of,
 )
 
+NOT_TRIED = "its moment never came: nothing was tried"
+"""What a case says of itself whose fault nothing ran into: it would hold whatever the pipeline did."""
+
 _COUNTS = ("created", "updated", "deleted", "unchanged", "rejected")
 
 

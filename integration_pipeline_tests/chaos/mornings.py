@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from integration_pipeline_tests.chaos import invariants
 from integration_pipeline_tests.chaos.case import Case, Verdict
 from integration_pipeline_tests.chaos.faults import FAULTS, Fault
 from integration_pipeline_tests.chaos.ground import Call, Ground
@@ -40,14 +41,16 @@ def _play(fault: Fault, moment: str, ground: Ground, *, stays: bool, is_second: 
         if is_second:
             found.well(**_DAYS)
             _know(found, 60.0)
-        met = found.sandbox.requests.count(route=call.route)
-        nth = 1 if moment == "token" else call.nth
-        described: dict[str, Any] = {"system": "GOOGLE_SHEETS", "route": call.route, "nth": nth}
-        if moment == "token" and met:
-            described["route"] = calls["read"].route  # a token lasts for an hour: the second time, nobody asks for one
+        route, nth = call.route, 1 if moment == "token" else call.nth
+        if moment == "token" and found.sandbox.requests.count(route=route):
+            route = calls["read"].route  # a token lasts for an hour: the second time, nobody asks for one
+        met = found.sandbox.requests.count(route=route)
+        described: dict[str, Any] = {"system": "GOOGLE_SHEETS", "route": route, "nth": nth}
         found.sandbox.faults.add(fault.action, **described, times=None if stays else 1, **fault.settings())
         (result,) = found.publish(**_DAYS).values()
         broken = []
+        if found.sandbox.requests.count(route=route) - met < nth:
+            broken.append(invariants.NOT_TRIED)
         if result.error is None and _shown(found) != true:
             broken.append("published, and the sheet is not what it should be")
         found.sandbox.faults.clear()

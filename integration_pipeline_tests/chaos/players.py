@@ -1,11 +1,12 @@
 """Processes that play cases side by side: most of a case is waiting for threads and sockets."""
 
 import logging
+import signal
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 
 from integration_pipeline_tests.chaos import suite
 from integration_pipeline_tests.chaos.case import Case, Verdict
@@ -40,7 +41,15 @@ def play(work: Work, *, jobs: int) -> Iterator[Verdict]:
         yield from pool.map(_play_one, range(len(work.cases())))
 
 
+def stop(*_: object) -> None:
+    """SIGTERM's handler: as Ctrl-C on a terminal, which reaches every process. What a case has started ends with it."""
+    for player in active_children():
+        player.terminate()
+    raise KeyboardInterrupt
+
+
 def _begin(work: Work) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     logging.disable(logging.ERROR)  # what goes wrong here is on purpose; what comes of it is judged
     _begun.append((work, work.cases()))
 

@@ -57,6 +57,8 @@ def _play(fault: Fault, moment: str, system: str, night_before: str, ground: Gro
         after = snapshot.take(url)
         broken = invariants.broken(before, after, truth, is_lied_to=fault.is_lie)
         broken += invariants.told_otherwise(outcomes.values(), after)
+        if [request.route for request in night.sandbox.requests.log].count(route) < nth:
+            broken.append(invariants.NOT_TRIED)
         night.sandbox.faults.clear()
         broken += _mended(night, fault, moment)
         broken += invariants.unlike(snapshot.take(url), truth)

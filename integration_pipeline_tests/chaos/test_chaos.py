@@ -1,5 +1,6 @@
 """A sample of the chaos suite; ``make chaos`` plays all of it."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from integration_pipeline_tests.chaos import __main__ as chaos
 from integration_pipeline_tests.chaos import suite
 from integration_pipeline_tests.chaos.case import Case
+from integration_pipeline_tests.chaos.commands import stopped
 from integration_pipeline_tests.chaos.ground import Ground
 
 SEED = 1
@@ -31,3 +33,10 @@ def test_a_name_that_no_case_has_is_wrong_usage(capsys: pytest.CaptureFixture[st
     assert chaos.main(["--quick", "--only", "nothing like this"]) == 2
     out, err = capsys.readouterr()
     assert (out, err) == ("", "make chaos: no case's name holds 'nothing like this'\n")
+
+
+def test_a_suite_that_is_stopped_leaves_no_process_and_no_file_behind() -> None:
+    command = [sys.executable, "-m", "integration_pipeline_tests.chaos", "--only", "kill:", "--jobs", "1"]
+    ended, left = stopped(command, helper="spawn_main")
+    assert (ended.returncode, left) == (1, [])
+    assert "stopped after 0 of 100 cases" in ended.stderr

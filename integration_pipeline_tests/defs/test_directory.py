@@ -162,10 +162,26 @@ def test_a_tenant_stored_wrongly_does_not_stop_the_others(stage: Stage) -> None:
 
     told = failure(stage.materialize("alpha", "gamma"))
     assert told.description is not None
-    assert "alpha * USERS, TEAMS, NOTIFICATIONS: CONFIGURATION: " in told.description
+    assert "alpha SLACK USERS, TEAMS, NOTIFICATIONS: CONFIGURATION: " in told.description
     assert "elsewhere.example" in told.description
     assert stage.colours("external_users")["alpha"] == "red"
     assert stage.colours("external_users")["gamma"] == "green"
+
+
+def test_a_connection_stored_wrongly_does_not_stop_its_tenants_other_systems(stage: Stage) -> None:
+    stage.execute(
+        "UPDATE external_system_connections SET api_endpoint = 'https://elsewhere.example/' "
+        "WHERE tenant_id = 'beta' AND system_type = 'SLACK'"
+    )
+
+    told = failure(stage.materialize("beta"))
+    assert told.description is not None
+    assert "beta SLACK USERS, TEAMS, NOTIFICATIONS: CONFIGURATION: " in told.description
+    assert "beta TEAMS" not in told.description
+    assert [row[:4] for row in history(stage)] == [
+        ("beta", "TEAMS", str(sync_type), "SUCCESS") for sync_type in SyncType
+    ]
+    assert stage.colours("external_users")["beta"] == "red"
 
 
 def test_a_partial_sync_is_green_with_a_warning(stage: Stage) -> None:
