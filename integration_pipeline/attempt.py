@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import TypeVar
 from uuid import UUID
 
 from integration_pipeline.errors import Kind
@@ -11,6 +12,8 @@ from integration_pipeline.model import Connection, Counts, Estimate, Notice, Out
 from integration_pipeline.provider import Session
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.staging import TARGETS, Cursor, Target
+
+T = TypeVar("T")
 
 
 def ignore(*_: object) -> None:
@@ -55,6 +58,8 @@ class Attempt:
     """What is stored, where it was read already."""
     has_bookmarks: bool = False
     """Whether any are stored, be they of use or not."""
+    has_hold: bool = False
+    """Whether one of this type waits."""
     rows_read: int = 0
 
     @property
@@ -64,6 +69,10 @@ class Attempt:
     def transaction(self) -> AbstractContextManager[Cursor]:
         """A short one, of the connection's tenant."""
         return self.run.database.transaction(self.session.connection.tenant_id)
+
+    def ask(self, work: Callable[[Cursor], T]) -> T:
+        """One statement that reads, as a transaction of its own (:meth:`Database.ask`)."""
+        return self.run.database.ask(self.session.connection.tenant_id, work)
 
     def outcome(
         self,

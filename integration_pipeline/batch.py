@@ -259,10 +259,8 @@ class _Work:
 
     def _reread(self, connection: Connection) -> Connection:
         """The connection as it is now that nobody else works on it; what a killed process left open of it is closed."""
-        tenant_id, system = connection.tenant_id, connection.system
-        with self.pipeline.database.transaction(tenant_id) as cursor:
-            history.close_open_rows(cursor, tenant_id, system, at=self.pipeline.now())
-            return store.current(cursor, self.pipeline.keyring, tenant_id, system)
+        database, keyring = self.pipeline.database, self.pipeline.keyring
+        return store.take_over(database, keyring, connection.tenant_id, connection.system, at=self.pipeline.now())
 
     @contextmanager
     def _hung_up_on_stop(self, hang_up: Callable[[], None]) -> Iterator[None]:

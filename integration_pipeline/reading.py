@@ -78,20 +78,21 @@ def _compare(attempt: Attempt, listing: Listing, diff: Diff, spool: Spool) -> No
         attempt.rows_read += len(page.records) + len(page.rejected) + len(page.removed)
         attempt.run.on_read(connection, attempt.sync_type, attempt.rows_read)
     if listing.tells_changes:
-        with attempt.transaction() as cursor:
-            diff.keep_others(listing.name, staging.count_there(cursor, target, connection, listing.name))
+        there = attempt.ask(lambda cursor: staging.count_there(cursor, target, connection, listing.name))
+        diff.keep_others(listing.name, there)
 
 
 def _learn(attempt: Attempt, listing: Listing, diff: Diff, page: Page) -> None:
     names = diff.names(page)
     if names:
-        with attempt.transaction() as cursor:
-            diff.learn(listing.name, staging.hashes(cursor, attempt.target, attempt.session.connection, names))
+        connection = attempt.session.connection
+        hashes = attempt.ask(lambda cursor: staging.hashes(cursor, attempt.target, connection, names))
+        diff.learn(listing.name, hashes)
 
 
 def _known(attempt: Attempt, kind: str) -> list[str]:
-    with attempt.transaction() as cursor:
-        return staging.active_keys(cursor, attempt.target, attempt.session.connection, kind)
+    connection = attempt.session.connection
+    return attempt.ask(lambda cursor: staging.active_keys(cursor, attempt.target, connection, kind))
 
 
 def _removals(attempt: Attempt, diff: Diff, walk: Walk) -> tuple[list[Absence], list[str]]:
@@ -100,14 +101,10 @@ def _removals(attempt: Attempt, diff: Diff, walk: Walk) -> tuple[list[Absence], 
     if not names and not diff.deactivated:
         return [], []
     connection, target = attempt.session.connection, attempt.target
-    with attempt.transaction() as cursor:
-        unseen = staging.absences(cursor, target, connection, names) if names else []
-        census = staging.census(cursor, target, connection)
+    unseen, active = attempt.ask(lambda cursor: staging.removals(cursor, target, connection, names))
     absent = [absence for absence in unseen if walk.may_prove_absent(absence.listing, diff.unproven)]
     leaving = [absence for absence in absent if absence.is_active]
-    lost, active = Counter(absence.kind for absence in leaving), Counter[str]()
-    for _, kind, count in census:
-        active[kind] += count
+    lost = Counter(absence.kind for absence in leaving)
     # No listing at all is as good as an empty one that is often empty: suspect when nothing of the kind is left.
     always_filled = walk.complete - walk.often_empty
     emptied = {

@@ -10,7 +10,6 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
-from uuid import UUID
 
 import psycopg
 
@@ -21,7 +20,7 @@ from integration_pipeline.errors import Interrupted, Kind, PipelineError, Provid
 from integration_pipeline.model import Connection, Counts, Outcome, PlannedChange, Status, SyncType
 from integration_pipeline.provider import Provider, Session
 from integration_pipeline.reading import read
-from integration_pipeline.store import cursors, history, holds, staging
+from integration_pipeline.store import beginning, cursors, history, holds, staging
 from integration_pipeline.store.engine import CommitUnanswered, Database
 from integration_pipeline.store.spool import Row, Spool
 from integration_pipeline.store.staging import Apply, Cursor, Target
@@ -81,26 +80,25 @@ def _begin(attempt: Attempt) -> None:
     Where none goes on, all of them will be read whole: what is stored is read along.
     """
     session, run = attempt.session, attempt.run
-    sync_id: UUID | None = None
     with attempt.transaction() as cursor:
-        if not run.dry_run:
-            sync_id = history.open_row(
-                cursor,
-                session.connection,
-                attempt.sync_type,
-                started_at=attempt.started_at,
-                run_id=run.run_id,
-                estimate=run.estimates.get(attempt.sync_type),
-            )
-        attempt.generation = staging.generation(cursor, session.connection)
-        bookmarks = cursors.load(cursor, session.connection, attempt.sync_type)
+        begun = beginning.begin(
+            cursor,
+            session.connection,
+            attempt.sync_type,
+            started_at=attempt.started_at,
+            run_id=run.run_id,
+            estimate=run.estimates.get(attempt.sync_type),
+            is_dry_run=run.dry_run,
+        )
+        bookmarks = {} if session.reads_all else cursors.trusted(begun.bookmarks, at=attempt.started_at)
         if not bookmarks and not session.failure:
             attempt.stored = staging.stored(cursor, attempt.target, session.connection)
-    if sync_id is not None:
-        attempt.sync_id = sync_id
-        run.on_begin(session.connection, sync_id)
-    attempt.has_bookmarks = bool(bookmarks)
-    session.bookmarks = {} if session.reads_all else cursors.trusted(bookmarks, at=attempt.started_at)
+    if begun.sync_id is not None:
+        attempt.sync_id = begun.sync_id
+        run.on_begin(session.connection, begun.sync_id)
+    attempt.generation, attempt.has_hold = begun.generation, begun.has_hold
+    attempt.has_bookmarks = bool(begun.bookmarks)
+    session.bookmarks = bookmarks
     session.next_bookmarks = {}
 
 
@@ -126,7 +124,9 @@ def _commit(attempt: Attempt, plan: Plan, spool: Spool) -> Outcome:
             rematched = staging.apply(cursor, task, spool.blocks(is_held=plan.is_held))
             _count_rematched(cursor, attempt, plan, rematched)
             staging.record_problems(cursor, task, problems(plan))
-            hold_id = holds.settle(cursor, task, plan.objections, spool.deactivations())
+            hold_id = None
+            if plan.objections or attempt.has_hold:
+                hold_id = holds.settle(cursor, task, plan.objections, spool.deactivations())
             told = notices.of_commit(session.connection, plan.walk.unread.values(), plan.objections, hold_id)
             outcome = attempt.outcome(*verdict(plan, hold_id), told=told)
             _move_bookmarks(cursor, attempt, outcome)

@@ -16,7 +16,7 @@ from integration_pipeline.crypto import Keyring
 from integration_pipeline.diff import Absence, Change
 from integration_pipeline.errors import Cause
 from integration_pipeline.model import Connection, Notice, SyncType, System
-from integration_pipeline.store import history
+from integration_pipeline.store import beginning
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.spool import Spool, row_of, row_of_absence
 from integration_pipeline.store.staging import Target
@@ -130,4 +130,6 @@ def spooled(target: Target, changes: Iterable[Change], absent: Iterable[Absence]
 def begin(database: Database, connection: Connection, sync_type: SyncType, **more: Any) -> UUID:
     """A sync under way, as its history row says."""
     with database.transaction(connection.tenant_id) as cursor:
-        return history.open_row(cursor, connection, sync_type, **more)
+        sync_id = beginning.begin(cursor, connection, sync_type, **more).sync_id
+    assert sync_id is not None
+    return sync_id

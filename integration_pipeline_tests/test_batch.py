@@ -1,10 +1,10 @@
 """The batch: independent connections, refusals, interruptions."""
 
+import datetime as dt
 import math
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import psycopg
 import pytest
@@ -16,6 +16,7 @@ from integration_pipeline.model import Connection, Estimate, Outcome, Status, Sy
 from integration_pipeline.provider import Listing, Session
 from integration_pipeline.sandbox.world import build
 from integration_pipeline.store import connections
+from integration_pipeline.store.engine import Database
 from integration_pipeline.store.locks import Locks
 from integration_pipeline_tests.nights import Nights, nights
 
@@ -133,16 +134,16 @@ def test_a_sync_that_another_apply_overtook_writes_nothing(night: Nights) -> Non
 
 
 def test_what_one_connection_meets_before_it_begins_is_its_own(night: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
-    current = connections.current
+    take_over = connections.take_over
 
-    def lost(cursor: psycopg.Cursor[Any], keyring: Keyring, tenant_id: str, system: System) -> Connection:
+    def lost(database: Database, keyring: Keyring, tenant_id: str, system: System, *, at: dt.datetime) -> Connection:
         if tenant_id == "tenant-0001":
             raise psycopg.OperationalError("the server closed the connection")
         if tenant_id == "tenant-0002":
             raise UsageError("access_token of tenant-0002 SLACK does not open")
-        return current(cursor, keyring, tenant_id, system)
+        return take_over(database, keyring, tenant_id, system, at=at)
 
-    monkeypatch.setattr(connections, "current", lost)
+    monkeypatch.setattr(connections, "take_over", lost)
     outcomes = night.run()
     assert statuses(outcomes) == {
         "tenant-0001": {Status.FAILED},

@@ -15,6 +15,7 @@ from integration_pipeline.model import Connection, System, Token
 from integration_pipeline.store import people
 from integration_pipeline.store.engine import Database, become_tenant
 from integration_pipeline.store.locks import Locks, Purpose
+from integration_pipeline.store.queries import sql
 
 _log = logging.getLogger(__name__)
 
@@ -90,25 +91,35 @@ def read(database: Database, keyring: Keyring, tenant_id: str, system: System) -
 
     :raises UsageError: there is none, or a secret does not open.
     """
-    with database.transaction(tenant_id) as cursor:
-        return current(cursor, keyring, tenant_id, system)
+    found = database.ask(tenant_id, lambda cursor: row(cursor, tenant_id, system))
+    return _there(found, keyring, tenant_id, system)
 
 
-def current(cursor: psycopg.Cursor[Any], keyring: Keyring, tenant_id: str, system: System) -> Connection:
-    """The same inside a transaction.
+def take_over(database: Database, keyring: Keyring, tenant_id: str, system: System, *, at: dt.datetime) -> Connection:
+    """The same, closing what a killed process left open in the history. Call it holding the connection's lock.
 
     :raises UsageError: there is none, or a secret does not open.
     """
-    found = row(cursor, tenant_id, system)
-    if found is None:
-        raise UsageError(f"{tenant_id} has no {system} connection")
-    return opened(found, keyring)
+    query = sql("sync/take_over").format(columns=", ".join(_COLUMNS))
+    values = {"tenant_id": tenant_id, "system_type": system, "at": at}
+    found = database.ask(tenant_id, lambda cursor: _row(cursor.execute(query, values)))
+    return _there(found, keyring, tenant_id, system)
 
 
 def row(cursor: psycopg.Cursor[Any], tenant_id: str, system: System) -> dict[str, Any] | None:
     """One connection's row, secrets sealed."""
-    found = cursor.execute(_ONE, (tenant_id, system)).fetchone()
-    return None if found is None else dict(zip(_COLUMNS, found, strict=True))
+    return _row(cursor.execute(_ONE, (tenant_id, system)))
+
+
+def _row(found: psycopg.Cursor[Any]) -> dict[str, Any] | None:
+    values = found.fetchone()
+    return None if values is None else dict(zip(_COLUMNS, values, strict=True))
+
+
+def _there(found: Mapping[str, Any] | None, keyring: Keyring, tenant_id: str, system: System) -> Connection:
+    if found is None:
+        raise UsageError(f"{tenant_id} has no {system} connection")
+    return opened(found, keyring)
 
 
 class ConnectionTokens:

@@ -20,16 +20,6 @@ TRUSTED_FOR = dt.timedelta(days=6, hours=12)
 the longest that Graph remembers what was deleted (learn.microsoft.com/graph/delta-query-overview)."""
 
 
-def load(cursor: Cursor, connection: Connection, sync_type: SyncType) -> dict[str, Bookmark]:
-    """The bookmarks of one type, by listing."""
-    cursor.execute(
-        "SELECT listing, cursor, question, listed_at FROM sync_cursors "
-        "WHERE tenant_id = %s AND system_type = %s AND sync_type = %s",
-        (connection.tenant_id, connection.system, sync_type),
-    )
-    return {row[0]: Bookmark(*row[1:]) for row in cursor}
-
-
 def trusted(bookmarks: Mapping[str, Bookmark], *, at: dt.datetime) -> dict[str, Bookmark]:
     """Those from which a night that begins now may go on."""
     return {

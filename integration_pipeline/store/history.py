@@ -13,15 +13,13 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from integration_pipeline.errors import Kind, Superseded
-from integration_pipeline.model import Connection, Estimate, Load, Outcome, Status, SyncType, System
+from integration_pipeline.model import Connection, Load, Outcome, Status, SyncType, System
 from integration_pipeline.store import locks, notices, people
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.queries import sql
 
 RUNNING = "RUNNING"
 INTERRUPTED = Kind.INTERRUPTED.value
-
-_CUT_OFF = "the process ended before the sync did"
 
 AWAIT_COMMIT = b"SET LOCAL lock_timeout = '60s'"
 """Before a lock that a lost session's transaction may still hold: the server lets it sit idle for as long as that."""
@@ -69,42 +67,15 @@ class Entry(NamedTuple):
 COLUMNS = Entry._fields[:-1]
 
 
-def open_row(
-    cursor: psycopg.Cursor[Any],
-    connection: Connection,
-    sync_type: SyncType,
-    *,
-    started_at: dt.datetime,
-    run_id: str | None = None,
-    estimate: Estimate | None = None,
-) -> UUID:
-    """A row that says FAILED, INTERRUPTED: what is true if nothing more comes of it, once it is committed.
-
-    Where all that can come of it is all or nothing, the same transaction also finishes it.
-    """
-    row = cursor.execute(
-        "INSERT INTO external_system_sync_history "
-        "(sync_id, tenant_id, system_type, sync_type, started_at, error_type, error_message, run_id, "
-        "api_calls_estimate, seconds_estimate) VALUES (new_id(), %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING sync_id",
-        (
-            *(connection.tenant_id, connection.system, sync_type, started_at, INTERRUPTED, _CUT_OFF, run_id),
-            *(estimate or (None, None)),
-        ),
-    ).fetchone()
-    assert row is not None  # noqa: S101 - INSERT … RETURNING gives its row or raises
-    sync_id: UUID = row[0]
-    return sync_id
-
-
 def loads(
     database: Database, tenant_ids: Sequence[str]
 ) -> dict[tuple[str, System], dict[SyncType, Mapping[str, Load]]]:
     """What the last sync of each type that ended well asked of its provider; nothing of those that never did."""
     found: dict[tuple[str, System], dict[SyncType, Mapping[str, Load]]] = {}
-    with database.operator() as cursor:
-        for tenant_id, system, sync_type, load in cursor.execute(sql("sync/loads"), {"tenant_ids": list(tenant_ids)}):
-            asked = {operation: Load(*numbers) for operation, numbers in load.items()}
-            found.setdefault((tenant_id, System(system)), {})[SyncType(sync_type)] = asked
+    query, values = sql("sync/loads"), {"tenant_ids": list(tenant_ids)}
+    for tenant_id, system, sync_type, load in database.ask(None, lambda cursor: list(cursor.execute(query, values))):
+        asked = {operation: Load(*numbers) for operation, numbers in load.items()}
+        found.setdefault((tenant_id, System(system)), {})[SyncType(sync_type)] = asked
     return found
 
 
@@ -170,16 +141,11 @@ def close_interrupted(database: Database, connection: Connection, *, at: dt.date
     :returns: how many rows.
     """
     with database.transaction(connection.tenant_id) as cursor:
-        return close_open_rows(cursor, connection.tenant_id, connection.system, at=at)
-
-
-def close_open_rows(cursor: psycopg.Cursor[Any], tenant_id: str, system: System, *, at: dt.datetime) -> int:
-    """The same inside a transaction."""
-    return cursor.execute(
-        "UPDATE external_system_sync_history SET completed_at = greatest(%s, started_at) "
-        "WHERE tenant_id = %s AND system_type = %s AND completed_at IS NULL",
-        (at, tenant_id, system),
-    ).rowcount
+        return cursor.execute(
+            "UPDATE external_system_sync_history SET completed_at = greatest(%s, started_at) "
+            "WHERE tenant_id = %s AND system_type = %s AND completed_at IS NULL",
+            (at, connection.tenant_id, connection.system),
+        ).rowcount
 
 
 def recent(database: Database, *, tenant_ids: Sequence[str] | None = None, limit: int | None = 20) -> list[Entry]:

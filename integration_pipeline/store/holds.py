@@ -12,7 +12,7 @@ from uuid import UUID
 
 from integration_pipeline.errors import UsageError
 from integration_pipeline.model import Connection, Counts, Outcome, State, Status, SyncType, System
-from integration_pipeline.store import connections, cursors, history, queries, staging
+from integration_pipeline.store import beginning, connections, cursors, history, queries, staging
 from integration_pipeline.store.engine import CommitUnanswered, Database
 from integration_pipeline.store.locks import Locks
 from integration_pipeline.store.spool import Row, Spool, as_row
@@ -164,12 +164,14 @@ def was_approved(database: Database, hold: Hold, *, by: Outcome) -> bool:
 
 def _release(cursor: Cursor, connection: Connection, hold: Hold, now: Callable[[], dt.datetime]) -> Outcome:
     sync_type, started_at = SyncType(hold.sync_type), now()
+    begun = beginning.begin(cursor, connection, sync_type, started_at=started_at)
+    assert begun.sync_id is not None  # noqa: S101 - this is no dry run
     task = Apply(
         connection=connection,
-        sync_id=history.open_row(cursor, connection, sync_type, started_at=started_at),
+        sync_id=begun.sync_id,
         sync_type=sync_type,
         at=started_at,
-        generation=staging.generation(cursor, connection),
+        generation=begun.generation,
         users_are_complete=False,
         workspace=None,
     )

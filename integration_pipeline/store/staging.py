@@ -4,6 +4,7 @@ The SQL stands in ``sql/sync``; here it is given its table and fed.
 """
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -100,30 +101,17 @@ def active_keys(cursor: Cursor, target: Target, connection: Connection, kind: st
     return [str(row[0]) for row in cursor]
 
 
-def generation(cursor: Cursor, connection: Connection) -> int:
-    """The connection's ``sync_generation``, to be read before the walk."""
-    cursor.execute(
-        "SELECT sync_generation FROM external_system_connections "
-        "WHERE tenant_id = %(tenant_id)s AND system_type = %(system_type)s",
-        _keys(connection),
-    )
-    row = cursor.fetchone()
-    if row is None:
-        message = f"the connection {connection} was removed meanwhile"
-        raise Superseded(message)
-    return int(row[0])
-
-
-def absences(cursor: Cursor, target: Target, connection: Connection, names: Sequence[str]) -> list[Absence]:
-    """The rows among ``names``, with the listing each stands under."""
-    cursor.execute(target.sql("absent"), {**_keys(connection), "names": list(names)})
-    return [Absence(*row) for row in cursor]
-
-
-def census(cursor: Cursor, target: Target, connection: Connection) -> list[tuple[str, str, int]]:
-    """(listing, kind, how many active rows) of the connection."""
-    cursor.execute(target.sql("census"), _keys(connection))
-    return list(cursor)
+def removals(
+    cursor: Cursor, target: Target, connection: Connection, names: Sequence[str]
+) -> tuple[list[Absence], Counter[str]]:
+    """The rows among ``names``, with the listing each stands under; and how many active rows there are of every kind."""
+    absences, active = list[Absence](), Counter[str]()
+    cursor.execute(target.sql("removals"), {**_keys(connection), "names": list(names)})
+    for kind, active_count, key, listing, is_active in cursor:
+        active[kind] = active_count
+        if key is not None:
+            absences.append(Absence(key, kind, listing, is_active))
+    return absences, active
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +146,7 @@ def apply(cursor: Cursor, task: Apply, blocks: Iterable[bytes]) -> list[str]:
     first = next(rest, None)
     has_rows = first is not None
     needs_match = matches and (has_rows or people_moved)
-    if has_rows or needs_match:
+    if first is None and needs_match:
         cursor.execute(SET_WISE)
     if first is not None:
         _stage(cursor, target, chain([first], rest))
@@ -167,7 +155,7 @@ def apply(cursor: Cursor, task: Apply, blocks: Iterable[bytes]) -> list[str]:
 
 
 def _stage(cursor: Cursor, target: Target, blocks: Iterable[bytes]) -> None:
-    cursor.execute(target.sql("stage"))
+    cursor.execute(f"{SET_WISE}; {target.sql('stage')}")
     with cursor.copy(f"COPY stage FROM STDIN {COPY_FORMAT}".encode()) as copy:
         for block in blocks:
             copy.write(block)
@@ -239,7 +227,6 @@ def rematch_now(cursor: Cursor, connection: Connection, at: dt.datetime) -> list
 
 def planned_matches(cursor: Cursor, connection: Connection, blocks: Iterable[bytes]) -> list[str]:
     """What :func:`apply` would return after these rows; nothing of theirs outlives the transaction."""
-    cursor.execute(SET_WISE)
     _stage(cursor, TARGETS[SyncType.USERS], blocks)
     match = queries.sql("sync/match").format(accounts=PLANNED_ACCOUNTS)
     cursor.execute(queries.sql("sync/planned").format(match=match), _keys(connection))

@@ -10,6 +10,8 @@ import pytest
 from psycopg import sql
 from psycopg.rows import TupleRow
 
+from integration_pipeline.store.engine import Asking
+
 WORKER = "integration_pipeline_worker"
 
 
@@ -79,6 +81,12 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recording]:
     """Listen to every session of this process."""
     recording = Recording()
     execute, copy, stream = psycopg.Cursor.execute, psycopg.Cursor.copy, psycopg.Cursor.stream
+    ask = Asking.execute
+
+    def asked(cursor: Asking, query: Any, values: Any = None, **more: Any) -> Any:
+        found = ask(cursor, query, values, **more)  # its message begins as every transaction does
+        recording.add(cursor, query, values)
+        return found
 
     def executed(cursor: psycopg.Cursor[Any], query: Any, values: Any = None, **more: Any) -> Any:
         recording.add(cursor, query, values)
@@ -99,6 +107,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recording]:
 
     with monkeypatch.context() as patch:
         patch.setattr(psycopg.Cursor, "execute", executed)
+        patch.setattr(Asking, "execute", asked)
         patch.setattr(psycopg.Cursor, "stream", streamed)
         patch.setattr(psycopg.Cursor, "copy", copied)
         yield recording

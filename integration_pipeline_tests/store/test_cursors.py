@@ -6,7 +6,7 @@ import pytest
 
 from integration_pipeline.crypto import Keyring
 from integration_pipeline.model import Bookmark, Connection, SyncType
-from integration_pipeline.store import cursors
+from integration_pipeline.store import beginning, cursors
 from integration_pipeline.store.engine import Database
 from integration_pipeline_tests import builders
 
@@ -21,7 +21,7 @@ def connection(database: Database, keyring: Keyring) -> Connection:
 
 def load(database: Database, connection: Connection, sync_type: SyncType = SyncType.USERS) -> dict[str, Bookmark]:
     with database.transaction(connection.tenant_id) as cursor:
-        return cursors.load(cursor, connection, sync_type)
+        return beginning.begin(cursor, connection, sync_type, started_at=NIGHT, is_dry_run=True).bookmarks
 
 
 def settle(

@@ -64,6 +64,35 @@ def test_a_tenant_name_is_a_value_and_never_sql(database: Database) -> None:
         assert cursor.fetchone() == ("integration_pipeline_worker", name)
 
 
+def test_one_statement_is_asked_as_the_tenants_worker_or_as_the_operator(database: Database) -> None:
+    query = "SELECT current_user, current_setting('app.tenant_id'), %s::text[]"
+    value = ['it\'s \\ 100 % "quoted"; ROLLBACK; --']
+    for tenant_id, role in (("tenant-a", "worker"), (None, "operator")):
+        found = database.ask(tenant_id, lambda cursor: cursor.execute(query, (value,)).fetchall())
+        assert found == [(f"integration_pipeline_{role}", tenant_id or "", value)]
+    with pytest.raises(UsageError, match="empty"):
+        database.ask("", lambda cursor: cursor.execute(query, (value,)))
+
+
+def test_one_statement_that_is_asked_is_committed_or_fails_and_leaves_nothing(database_url: str) -> None:
+    insert = "INSERT INTO tenants (tenant_id, name) VALUES (%s, 'A'), (%s, 'B') RETURNING tenant_id"
+    with Database.open(database_url, size=1) as database:
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            database.ask(None, lambda cursor: cursor.execute(insert, ("a", "a")))
+        assert database.ask(None, lambda cursor: cursor.execute(insert, ("a", "b")).fetchall()) == [("a",), ("b",)]
+    with Database.open(database_url) as database, database.operator() as cursor:
+        assert cursor.execute("SELECT count(*) FROM tenants").fetchone() == (2,)
+
+
+def test_one_statement_that_is_asked_survives_a_session_that_was_dropped_meanwhile(database_url: str) -> None:
+    with Database.open(database_url, size=1) as database, Database.open(database_url) as other:
+        ((dropped,),) = database.ask(None, lambda cursor: cursor.execute("SELECT pg_backend_pid()").fetchall())
+        with other._pool.connection() as session:
+            session.execute("SELECT pg_terminate_backend(%s, 5000)", (dropped,))
+        ((pid,),) = database.ask("tenant-a", lambda cursor: cursor.execute("SELECT pg_backend_pid()").fetchall())
+    assert pid != dropped
+
+
 def test_a_block_that_raises_writes_nothing(database: Database) -> None:
     def work() -> None:
         with database.operator() as cursor:

@@ -12,7 +12,7 @@ from integration_pipeline.crypto import Keyring
 from integration_pipeline.diff import Diff
 from integration_pipeline.errors import Busy, UsageError
 from integration_pipeline.model import Connection, Page, Record, Setting, State, SyncType, Team, User
-from integration_pipeline.store import holds, staging
+from integration_pipeline.store import beginning, holds, staging
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.holds import HeldRow
 from integration_pipeline.store.locks import Locks
@@ -46,13 +46,14 @@ def sync(database: Database, connection: Connection) -> Sync:
 
     def syncs(records: Iterable[Record], sync_type: SyncType = SyncType.USERS, reasons: Iterable[str] = ()) -> Any:
         target, reasons = TARGETS[sync_type], list(reasons)
-        sync_id = builders.begin(database, connection, sync_type, started_at=AT)
         with database.transaction(connection.tenant_id) as cursor:
-            generation = staging.generation(cursor, connection)
+            begun = beginning.begin(cursor, connection, sync_type, started_at=AT)
+            assert begun.sync_id is not None
             diff = Diff(staging.stored(cursor, target, connection), by_kind=target.by_kind)
             changes = diff.feed("all", Page(list(records), []))
-            absent = staging.absences(cursor, target, connection, diff.unseen())
-            task = Apply(connection, sync_id, sync_type, AT, generation, users_are_complete=False, workspace=None)
+            absent, _ = staging.removals(cursor, target, connection, diff.unseen())
+            stood = AT, begun.generation
+            task = Apply(connection, begun.sync_id, sync_type, *stood, users_are_complete=False, workspace=None)
             with builders.spooled(target, changes, absent) as spool:
                 staging.apply(cursor, task, spool.blocks(is_held=bool(reasons)))
                 return holds.settle(cursor, task, reasons, spool.deactivations())

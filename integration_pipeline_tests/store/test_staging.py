@@ -14,10 +14,10 @@ from integration_pipeline.crypto import Keyring
 from integration_pipeline.diff import GONE, Absence, Diff
 from integration_pipeline.errors import Superseded
 from integration_pipeline.model import Connection, Page, Record, Setting, State, SyncType, Team, User, as_json
-from integration_pipeline.store import staging
+from integration_pipeline.store import beginning, staging
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.spool import row_of
-from integration_pipeline.store.staging import TARGETS, Apply, Problem
+from integration_pipeline.store.staging import TARGETS, Apply, Cursor, Problem
 from integration_pipeline_tests import builders
 
 AT = dt.datetime(2026, 11, 21, 6, 0, tzinfo=dt.UTC)
@@ -56,14 +56,18 @@ def night(
     """One sync's database side over one complete listing; returns its id and the accounts that only rematched."""
     target = TARGETS[sync_type]
     with database.transaction(connection.tenant_id) as cursor:
-        generation = staging.generation(cursor, connection)
+        generation = generation_of(cursor, connection)
         diff = Diff(staging.stored(cursor, target, connection), by_kind=target.by_kind)
     changes = diff.feed("all", Page(list(records), []))
     with database.transaction(connection.tenant_id) as cursor:
-        absent = staging.absences(cursor, target, connection, diff.unseen())
+        absent, _ = staging.removals(cursor, target, connection, diff.unseen())
     apply = task(connection, sync_type, generation=generation)
     with builders.spooled(target, changes, absent) as spool, database.transaction(connection.tenant_id) as cursor:
         return apply.sync_id, staging.apply(cursor, apply, spool.blocks())
+
+
+def generation_of(cursor: Cursor, connection: Connection) -> int:
+    return beginning.begin(cursor, connection, SyncType.USERS, started_at=AT, is_dry_run=True).generation
 
 
 def rows(database: Database, query: str) -> list[dict[str, Any]]:
@@ -108,7 +112,7 @@ def test_a_quiet_night_writes_no_row_but_moves_last_synced_at(database: Database
     before = rows(database, "SELECT xmin::text, ctid::text FROM external_users")
     moved = dt.datetime(2026, 11, 22, 6, 0, tzinfo=dt.UTC)
     with database.transaction(connection.tenant_id) as cursor:
-        generation = staging.generation(cursor, connection)
+        generation = generation_of(cursor, connection)
         staging.apply(cursor, task(connection, generation=generation, at=moved), [])
     assert rows(database, "SELECT xmin::text, ctid::text FROM external_users") == before
     assert rows(database, "SELECT last_synced_at FROM external_user_mappings")[0]["last_synced_at"] == moved
@@ -156,7 +160,7 @@ def test_u0000_in_settings_and_in_what_a_workspace_says_of_itself_is_dropped(
     kept = {"name": "山田", "of": ["a", {"b": "\\u0000"}]}
     assert rows(database, "SELECT settings FROM notification_settings")[0]["settings"] == kept
     with database.transaction(connection.tenant_id) as cursor:
-        generation = staging.generation(cursor, connection)
+        generation = generation_of(cursor, connection)
         staging.apply(cursor, replace(task(connection, generation=generation), workspace=said), [])
     assert rows(database, "SELECT workspace FROM external_system_connections")[0]["workspace"] == kept
 
