@@ -6,7 +6,7 @@ from integration_pipeline.errors import Cause
 from integration_pipeline.model import Status
 from integration_pipeline.notices import Told
 from integration_pipeline.report.integration import NOT_RUN, RUNNING, TOKYO, Report
-from integration_pipeline.report.words import JA, Words
+from integration_pipeline.report.words import EN, Words
 from integration_pipeline.store.spreadsheets import Standing
 
 WARNING = "warning"
@@ -35,13 +35,20 @@ class Attention(NamedTuple):
     """How many, where it is who is who."""
 
 
+class Stored(NamedTuple):
+    """What the pipeline said of it when it happened: in the report's language where that is known, else in English."""
+
+    text: str
+    language: str
+
+
 class Explained(NamedTuple):
     """The same in a report's language."""
 
     meaning: str
     todo: str | None
-    exact: tuple[str, ...]
-    """What was stored of it: English, whatever the language."""
+    exact: tuple[Stored, ...]
+    """What was stored of it."""
 
 
 def attention(report: Report) -> list[Attention]:
@@ -87,15 +94,21 @@ def explained(words: Words, item: Attention) -> Explained:
     """What it means and what to do, in general where nothing exact is known in the language."""
     key = item.error_type if item.error_type and item.state not in {NOT_RUN, WARNING} else item.state
     if item.state == AMBIGUOUS:
-        return Explained(words(f"kind.{key}"), words(f"todo.{key}"), (_SHOW_AMBIGUOUS,))
+        return Explained(words(f"kind.{key}"), words(f"todo.{key}"), (Stored(_SHOW_AMBIGUOUS, EN),))
     # What publishing has of its own is said of spreadsheets and not of a provider's directory.
     own = f"{key}.{item.system}"
     meaning = words.get(f"kind.{own}") or words.get(f"kind.{key}") or words("kind.UNKNOWN_ERROR")
     advice = words.get(f"todo.{own}") or words.get(f"todo.{key}")
-    # What a sync stored of its trouble is English: elsewhere it is what the general advice is made exact with.
-    is_read = words.language != JA and item.remedy is not None
-    exact = [item.message, None if is_read else item.remedy]
-    return Explained(meaning, item.remedy if is_read else advice, tuple(filter(None, exact)))
+    remedy = words.sentence(item.remedy) if item.remedy else None
+    # A remedy that is known in English alone is what the general advice is made exact with.
+    exact = filter(None, [item.message, None if remedy else item.remedy])
+    return Explained(meaning, remedy or advice, tuple(stored(words, text) for text in exact))
+
+
+def stored(words: Words, text: str) -> Stored:
+    """What is stored, in the report's language where it can be said in it."""
+    said = words.sentence(text)
+    return Stored(text, EN) if said is None else Stored(said, words.language)
 
 
 def is_settled(report: Report, told: Told) -> bool:

@@ -14,6 +14,7 @@ from integration_pipeline.report.attention import (
     explained,
     place,
     shared,
+    stored,
     told_of,
 )
 from integration_pipeline.report.changes import Change, changed, has_day_before
@@ -121,7 +122,7 @@ def _trouble(words: Words, overview: Overview, kind: Attention, items: Sequence[
     if todo:
         lines.append(tag("p", tag("b", words("attention.todo")), " ", todo, class_="todo"))
     if exact:
-        text = [tag("span", part, lang="en") for part in exact]
+        text = [tag("span", part.text, lang=part.language) for part in exact]
         lines.append(tag("p", tag("b", words("attention.detail")), " ", text, class_="note"))
     return tag("article", lines, class_=_class(kind.state))
 
@@ -130,7 +131,8 @@ def _hold(words: Words, overview: Overview, hold: Hold) -> Markup:
     tenant = overview.names.get(hold.tenant_id, hold.tenant_id)
     where = words("attention.where", tenant=tenant, types=words(hold.sync_type))
     since = hold.created_at.astimezone(TOKYO).strftime("%Y-%m-%d %H:%M")
-    reasons = tag("span", "; ".join(hold.reasons), lang="en")
+    why = stored(words, "; ".join(hold.reasons))
+    reasons = tag("span", why.text, lang=why.language)
     command = f"integration-pipeline holds show {hold.hold_id}"
     lines = [
         tag("h3", title(hold.system_type), tag("span", where, class_="where")),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from integration_pipeline.model import Status, SyncType
 from integration_pipeline.notices import Told
 from integration_pipeline.report import markdown
-from integration_pipeline.report.attention import Attention, explained, place, shared, told_of
+from integration_pipeline.report.attention import Attention, explained, place, shared, stored, told_of
 from integration_pipeline.report.changes import Change, changed, has_day_before
 from integration_pipeline.report.days import Moved, Overview, total
 from integration_pipeline.report.integration import NOT_RUN, RUNNING, TOKYO, Report, Sync
@@ -184,7 +184,7 @@ def _hold_rows(words: Words, overview: Overview) -> Iterator[list[str]]:
     for hold in overview.report.holds:
         since = f"{hold.created_at.astimezone(TOKYO):%Y-%m-%d %H:%M}"
         where = (hold.tenant_id, hold.system_type, words(hold.sync_type))
-        yield [*where, f"{hold.held:,}", since, "; ".join(hold.reasons), str(hold.hold_id)]
+        yield [*where, f"{hold.held:,}", since, stored(words, "; ".join(hold.reasons)).text, str(hold.hold_id)]
 
 
 def _notice(words: Words, report: Report, told: Told) -> Item:
@@ -222,7 +222,11 @@ def _item(words: Words, trouble: Attention, of: Sequence[Attention]) -> Item:
     meaning, todo, exact = explained(words, trouble)
     where = f"{trouble.system} {words.list(place(words, item, item.tenant_id) for item in of)}"
     below = [words("attention.line", name=words("attention.todo"), text=todo)] if todo else []
-    below += [words("attention.line", name=words("attention.detail"), text=_sentences(exact))] if exact else []
+    below += (
+        [words("attention.line", name=words("attention.detail"), text=_sentences([part.text for part in exact]))]
+        if exact
+        else []
+    )
     state = words.list(filter(None, [words(trouble.state), trouble.error_type]))
     return Item(where, words("attention.line", name=state, text=meaning), below)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from integration_pipeline.report import phrases
+from integration_pipeline.report.sentences import japanese
 from integration_pipeline.text import UNKNOWN
 
 JA, EN = "ja", "en"
@@ -35,6 +36,10 @@ class Words:
     def get(self, key: str) -> str | None:
         """The same, where there may be none."""
         return CATALOGUE[self.language].get(key)
+
+    def sentence(self, english: str) -> str | None:
+        """What the pipeline said of an error, which is stored in English; None where only that is known."""
+        return english if self.language == EN else japanese(english)
 
     def list(self, items: Iterable[str]) -> str:
         return self("and").join(items)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from integration_pipeline.errors import RECONNECT
 from integration_pipeline.report import page
 from integration_pipeline.report.days import Connected, Day, Known, Moved, Overview
 from integration_pipeline.report.integration import Coverage, Report, Sync
@@ -176,6 +177,15 @@ def test_a_trouble_that_tenants_share_is_said_once_with_what_to_do() -> None:
     assert [part.text for part in japanese.iter("span") if part.get("lang") == "en"] == [
         "token_revoked",
         "Install it again.",
+    ]
+
+
+def test_in_japanese_what_is_known_of_a_trouble_is_marked_as_japanese() -> None:
+    known = {"error_message": "Slack answered token_revoked", "remedy": RECONNECT}
+    (japanese,) = parsed(as_html(overview(connected(sync(**{**FAILED, **known}))), lang="ja")).iter("article")
+    assert "対応方法 新しい認証情報を `connections import` で登録し" in words_of(japanese)
+    assert [(part.get("lang"), part.text) for part in japanese.iter("span") if part.get("lang")] == [
+        ("ja", "Slack の応答：token_revoked")
     ]
 
 

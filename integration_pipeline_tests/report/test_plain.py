@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from integration_pipeline.errors import SpreadsheetGone
+from integration_pipeline.providers.slack.answers import add_scope
 from integration_pipeline.report.attention import attention
 from integration_pipeline.report.days import Known, Moved, Overview
 from integration_pipeline.report.integration import Coverage, Report, Sync
 from integration_pipeline.report.plain import as_markdown, as_text
+from integration_pipeline.report.sentences import japanese
 from integration_pipeline.store.spreadsheets import Standing
 from integration_pipeline.text import width
 from integration_pipeline_tests.report.test_integration import DAY, FAILED, HOLD, SIX, TOLD, sync
@@ -116,6 +118,16 @@ def test_one_trouble_of_all_types_is_said_once_with_what_to_do() -> None:
         f"- **SLACK sakura (Users, Teams)**: Failed, AUTH\\_ERROR: {meaning}",
         "  - What to do: Install it again.",
         "  - Details: token\\_revoked",
+    ]
+
+
+def test_in_japanese_a_remedy_and_what_happened_are_japanese_with_what_they_name() -> None:
+    remedy = add_scope("groups:read")
+    assert "groups:read を加え" in (japanese(remedy) or "")
+    troubled = of([sync(**{**FAILED, "error_message": "Slack answered missing_scope", "remedy": remedy})])
+    assert as_text(troubled, lang="ja")[-2:] == [
+        f"  対応方法：{japanese(remedy)}",
+        "  詳細：Slack の応答：missing_scope",
     ]
 
 
