@@ -4,7 +4,6 @@
 open, and writes last, in one short transaction that also turns the history row, born FAILED, into what it became.
 """
 
-import datetime as dt
 import logging
 import traceback
 from collections.abc import Sequence
@@ -68,10 +67,10 @@ def sync(session: Session, provider: Provider, sync_type: SyncType, run: Run) ->
         session.accounted = session.cost
 
 
-def rematch(database: Database, connection: Connection, *, at: dt.datetime) -> int:
+def rematch(database: Database, connection: Connection) -> int:
     """Match a connection's accounts anew without asking its provider; returns how many mappings changed."""
     with database.transaction(connection.tenant_id) as cursor:
-        return len(staging.rematch_now(cursor, connection, at))
+        return len(staging.rematch_now(cursor, connection))
 
 
 def _begin(attempt: Attempt) -> None:
@@ -176,9 +175,10 @@ def _preview(attempt: Attempt, plan: Plan, spool: Spool) -> Outcome:
     if attempt.sync_type is SyncType.USERS:
         connection = attempt.session.connection
         with attempt.transaction() as cursor:
-            rematched = []
-            if changes or staging.people_moved(cursor, connection):
-                rematched = staging.planned_matches(cursor, connection, spool.blocks(is_held=plan.is_held))
+            people_moved, rematched = staging.people_moved(cursor, connection), list[str]()
+            if changes or people_moved:
+                blocks = spool.blocks(is_held=plan.is_held)
+                rematched = staging.planned_matches(cursor, connection, blocks, people_moved=people_moved)
             _count_rematched(cursor, attempt, plan, rematched)
         changes += [PlannedChange("MATCH", "USER", account, None) for account in rematched]
     return attempt.outcome(*verdict(plan), changes=changes[:LARGEST_PLAN])

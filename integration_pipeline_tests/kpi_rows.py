@@ -50,16 +50,12 @@ def add_team(database: Database, connection: Connection, key: str, **columns: An
 
 def add_match(database: Database, connection: Connection, key: str, sync_status: str, person: str | None) -> None:
     """What matching found about an account."""
-    row = {
-        "tenant_id": connection.tenant_id,
-        "system_type": connection.system,
-        "external_user_id": key,
-        "internal_user_id": person,
-        "rule": "EMAIL",
-        "sync_status": sync_status,
-        "changed_at": READ_AT,
-    }
-    _insert(database, "user_matches", row)
+    with database.transaction(connection.tenant_id) as cursor:
+        cursor.execute(
+            "UPDATE external_users SET match_rule = 'EMAIL', match_user_id = %s, match_status = %s "
+            "WHERE system_type = %s AND external_user_id = %s",
+            (person, sync_status, connection.system, key),
+        )
 
 
 def set_columns(database: Database, table: str, tenant_id: str, **columns: Any) -> None:

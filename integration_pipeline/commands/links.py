@@ -1,6 +1,5 @@
 """Links made by hand that take effect at once, and not with the next sync."""
 
-import datetime as dt
 
 from integration_pipeline.model import System
 from integration_pipeline.store import connections, mappings
@@ -23,4 +22,4 @@ def unlink(database: Database, tenant_id: str, system: System, external_user_id:
 def _rematch(database: Database, tenant_id: str, system: System) -> None:
     # Without a connection there is nothing to match yet: its first sync will find the link.
     for connection in connections.describe(database, tenant_ids=[tenant_id], systems=[system]):
-        rematch(database, connection, at=dt.datetime.now(dt.UTC))
+        rematch(database, connection)

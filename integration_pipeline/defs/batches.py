@@ -153,5 +153,5 @@ def _refused(refused: Refused, types: Sequence[SyncType]) -> list[Line]:
 
 
 def _rematched(pipeline: Pipeline, connection: Connection) -> Line:
-    changed = sync.rematch(pipeline.database, connection, at=pipeline.now())
+    changed = sync.rematch(pipeline.database, connection)
     return lines.of_rematch(connection.tenant_id, connection.system, changed)

@@ -36,6 +36,8 @@ class Target:
     name: str
     """The column by which people know a row."""
     by_kind: bool
+    found: Sequence[str] = ()
+    """Columns that are no part of the record: what matching finds."""
 
     def sql(self, name: str, **more: str) -> str:
         """``sql/sync/<name>.sql`` for this table. Only names from this module are put into the text."""
@@ -44,9 +46,10 @@ class Target:
             key=self.key,
             name=self.name,
             identity=f"kind || E'\\x1f' || {self.key}" if self.by_kind else self.key,
-            columns=", ".join(self.columns),
+            columns=", ".join((*self.columns, *self.found)),
             column_types=", ".join(f"{name} {type_}" for name, type_ in self.columns.items()),
-            assignments=", ".join(f"{name} = stage.{name}" for name in self.columns),
+            assignments=_assignments((*self.columns, *self.found)),
+            found_assignments=_assignments(self.found),
             **more,
         )
 
@@ -56,13 +59,22 @@ class Target:
         return {name: value == "t" if type_ == "boolean" else value for (name, type_), value in named}
 
 
+def _assignments(names: Sequence[str]) -> str:
+    return "".join(f"{name} = staged.{name}, " for name in names)
+
+
 def _columns(fields: Sequence[str], **types: str) -> dict[str, str]:
     return {name: types.get(name, "text") for name in fields[4:]}
 
 
 TARGETS: Mapping[SyncType, Target] = {
     SyncType.USERS: Target(
-        "external_users", "external_user_id", _columns(User._fields), "external_username", by_kind=False
+        "external_users",
+        "external_user_id",
+        _columns(User._fields),
+        "external_username",
+        by_kind=False,
+        found=("match_rule", "match_user_id", "match_status", "match_reason"),
     ),
     SyncType.TEAMS: Target(
         "external_teams", "external_team_id", _columns(Team._fields, is_archived="boolean"), "name", by_kind=True
@@ -144,14 +156,14 @@ def apply(cursor: Cursor, task: Apply, blocks: Iterable[bytes]) -> list[str]:
     people_moved = _move(cursor, task, parameters, matches=matches)
     rest = iter(blocks)
     first = next(rest, None)
-    has_rows = first is not None
-    needs_match = matches and (has_rows or people_moved)
-    if first is None and needs_match:
-        cursor.execute(SET_WISE)
     if first is not None:
         _stage(cursor, target, chain([first], rest))
-        cursor.execute(target.sql("apply"), parameters)
-    return _rematch(cursor, parameters) if needs_match else []
+        cursor.execute(_applied(target, is_whole=people_moved), {**parameters, "is_whole": people_moved})
+        return [str(row[0]) for row in cursor]
+    if matches and people_moved:
+        cursor.execute(SET_WISE)
+        return _rematch(cursor, parameters)
+    return []
 
 
 def _stage(cursor: Cursor, target: Target, blocks: Iterable[bytes]) -> None:
@@ -188,48 +200,56 @@ SET_WISE = (
 (an embedded server that ends with its command may never make them). Taken for small ones, 10,000 accounts were matched
 row by row in 20 s, and 20,000 changed rows were applied in 60 s; and sorting ids as text costs twice their hashing."""
 
-STORED_ACCOUNTS = """
-    SELECT external_user_id, is_active, external_key, employee_key, email_key, email_key_2
-    FROM external_users
-    WHERE tenant_id = %(tenant_id)s AND system_type = %(system_type)s
-"""
 
-PLANNED_ACCOUNTS = f"""
-    SELECT external_user_id, is_active, external_key, employee_key, email_key, email_key_2
-    FROM ({STORED_ACCOUNTS}) AS account
-    WHERE NOT EXISTS (SELECT FROM stage WHERE stage.key = account.external_user_id)
-    UNION ALL
-    SELECT
-        key, state = 'ACTIVE', external_key, nullif(btrim(employee_number), ''),
-        nullif(lower(btrim(match_email)), ''), nullif(lower(btrim(match_email_2)), '')
-    FROM stage
-    WHERE action <> 'G'
-"""
+
+def _applied(target: Target, *, is_whole: bool) -> str:
+    """The statement that writes what is staged; for accounts, with what matching finds."""
+    if not target.found:
+        return target.sql("apply", matching="", staged="SELECT * FROM stage", returning="SELECT key FROM stage LIMIT 0")
+    wanted, rematch = _wanted(_changing_accounts(is_whole=is_whole)), queries.sql("sync/rematch")
+    staged = f"""
+        SELECT stage.*, {", ".join(target.found)}
+        FROM stage
+        LEFT JOIN wanted ON stage.key = wanted.external_user_id
+    """
+    returning = "SELECT external_user_id FROM rematched"
+    return target.sql("apply", matching=f"{wanted}, rematched AS ({rematch}), ", staged=staged, returning=returning)
+
+
+def _changing_accounts(*, is_whole: bool) -> str:
+    """Those that are staged; all of them, staged or not, where people moved."""
+    staged, stored = queries.sql("sync/staged_accounts"), queries.sql("sync/stored_accounts")
+    if not is_whole:
+        return staged
+    return f"{staged} UNION ALL {stored} AND NOT EXISTS (SELECT FROM stage WHERE stage.key = external_users.external_user_id)"
+
+
+def _wanted(accounts: str) -> str:
+    return f"wanted AS ({queries.sql('sync/match').format(accounts=accounts)})"
 
 
 def _rematch(cursor: Cursor, parameters: Mapping[str, Any]) -> list[str]:
-    """Match the connection's accounts anew and write the differences; returns those that no other change touched.
-
-    :param parameters: ``tenant_id``, ``system_type``, ``at``, and ``sync_id``, the sync whose own changes do not count.
-    """
-    match = queries.sql("sync/match").format(accounts=STORED_ACCOUNTS)
-    cursor.execute(queries.sql("sync/rematch").format(match=match), parameters)
+    """Match all accounts of the connection anew and write the differences; returns those that changed by it."""
+    wanted, rematch = _wanted(queries.sql("sync/stored_accounts")), queries.sql("sync/rematch")
+    cursor.execute(f"WITH {wanted} {rematch}".encode(), {**parameters, "is_whole": True})
     return [str(row[0]) for row in cursor]
 
 
-def rematch_now(cursor: Cursor, connection: Connection, at: dt.datetime) -> list[str]:
+def rematch_now(cursor: Cursor, connection: Connection) -> list[str]:
     """Match the connection outside a sync: after a link was made by hand, or when somebody asks for it."""
-    parameters = {**_keys(connection), "sync_id": None, "at": at}
-    cursor.execute(queries.sql("sync/matched"), parameters)
+    cursor.execute(queries.sql("sync/matched"), _keys(connection))
     cursor.execute(SET_WISE)
-    return _rematch(cursor, parameters)
+    return _rematch(cursor, _keys(connection))
 
 
-def planned_matches(cursor: Cursor, connection: Connection, blocks: Iterable[bytes]) -> list[str]:
+def planned_matches(
+    cursor: Cursor, connection: Connection, blocks: Iterable[bytes], *, people_moved: bool
+) -> list[str]:
     """What :func:`apply` would return after these rows; nothing of theirs outlives the transaction."""
     _stage(cursor, TARGETS[SyncType.USERS], blocks)
-    match = queries.sql("sync/match").format(accounts=PLANNED_ACCOUNTS)
-    cursor.execute(queries.sql("sync/planned").format(match=match), _keys(connection))
+    wanted = _wanted(_changing_accounts(is_whole=people_moved))
+    query = f"WITH {wanted} {queries.sql('sync/planned')}"
+    cursor.execute(query.encode(), {**_keys(connection), "is_whole": people_moved})
     return [str(row[0]) for row in cursor]
 
 

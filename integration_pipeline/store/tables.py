@@ -144,10 +144,9 @@ external_users = sa.Table(
         "match_email",
         "match_email_2",
     ),
-    _normalised("employee_key", "nullif(btrim(employee_number), '')"),
-    _normalised("email_key", "nullif(lower(btrim(match_email)), '')"),
-    _normalised("email_key_2", "nullif(lower(btrim(match_email_2)), '')"),
     *_change(),
+    *_maybe("match_rule", "match_user_id", "match_status", "match_reason"),
+    sa.CheckConstraint("match_status IN ('ACTIVE', 'INACTIVE', 'ERROR')"),
 )
 
 external_teams = sa.Table(
@@ -181,17 +180,6 @@ user_links = sa.Table(
     sa.ForeignKeyConstraint(
         ["tenant_id", "internal_user_id"], ["internal_users.tenant_id", "internal_users.internal_user_id"]
     ),
-)
-
-user_matches = sa.Table(
-    "user_matches",
-    metadata,
-    *_keys("tenant_id", "system_type", "external_user_id"),
-    *_maybe("internal_user_id"),
-    *_texts("rule", "sync_status"),
-    *_maybe("reason"),
-    sa.Column("changed_at", _Time, nullable=False),
-    sa.CheckConstraint("sync_status IN ('ACTIVE', 'INACTIVE', 'ERROR')"),
 )
 
 external_system_sync_history = sa.Table(

@@ -14,7 +14,9 @@ from integration_pipeline.model import SyncType
 Row = Mapping[str, Any]
 Rows = Mapping[str, Row]
 
-ACCOUNTS, MATCHES, TEAMS, SETTINGS = "external_users", "user_matches", "external_teams", "notification_settings"
+ACCOUNTS, TEAMS, SETTINGS = "external_users", "external_teams", "notification_settings"
+MATCHES = "matches"
+"""What matching found, which stands in the account's row and may be another although the account is the same."""
 
 _KEYS = {
     ACCOUNTS: ("external_user_id",),
@@ -26,6 +28,12 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     SyncType.USERS: (ACCOUNTS, MATCHES),
     SyncType.TEAMS: (TEAMS,),
     SyncType.NOTIFICATIONS: (SETTINGS,),
+}
+_FOUND = ("match_rule", "match_user_id", "match_status", "match_reason")
+_QUERIES = {
+    ACCOUNTS: f"SELECT to_jsonb(t) - '{{{', '.join(_FOUND)}}}'::text[] FROM external_users AS t",
+    MATCHES: "SELECT to_jsonb(t) FROM (SELECT tenant_id, system_type, external_user_id, "
+    f"{', '.join(_FOUND)} FROM external_users WHERE match_rule IS NOT NULL) AS t",
 }
 _TRACES = frozenset({"mapping_id", "created_sync_id", "changed_sync_id", "changed_at"})
 """Columns that tell how a row came about, and differ between two databases that hold the same."""
@@ -95,7 +103,7 @@ def take(url: str) -> Snapshot:
         session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         for sync_type, names in TABLES.items():
             for table in names:
-                for (row,) in session.execute(f"SELECT to_jsonb(t) FROM {table} AS t".encode()):
+                for (row,) in session.execute(_QUERIES.get(table, f"SELECT to_jsonb(t) FROM {table} AS t").encode()):
                     part = Part(row["tenant_id"], row["system_type"], str(sync_type))
                     tables[part, table]["/".join(row[name] for name in _KEYS[table])] = row
         history = {

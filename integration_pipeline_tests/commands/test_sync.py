@@ -21,7 +21,7 @@ KEYS = [
 
 TABLES = (
     "tenants", "internal_users", "external_system_connections", "external_users", "external_teams",
-    "notification_settings", "user_links", "user_matches", "external_system_sync_history", "sync_changes",
+    "notification_settings", "user_links", "external_system_sync_history", "sync_changes",
     "sync_errors", "progress_kpis", "daily_kpis",
 )  # fmt: skip
 

@@ -123,7 +123,7 @@ def test_a_quiet_night_says_of_every_account_that_it_was_seen(night: Nights, cal
 
 
 def test_a_quiet_night_writes_its_history_the_connection_and_the_bookmark(night: Nights, calendar: Calendar) -> None:
-    tables = ("external_users", "user_matches", "sync_changes", "sync_errors", "sync_holds")
+    tables = ("external_users", "sync_changes", "sync_errors", "sync_holds")
     sync(night, USERS)
     before = [night.rows(f"SELECT xmin::text, t.* FROM {table} AS t ORDER BY 2, 3, 4") for table in tables]
     calendar.pass_days(1)

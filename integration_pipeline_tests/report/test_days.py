@@ -42,8 +42,8 @@ def add_account(database: Database, name: str, *, is_mapped: bool) -> None:
         )
         if is_mapped:
             cursor.execute(
-                "INSERT INTO user_matches (tenant_id, system_type, external_user_id, internal_user_id, rule, "
-                "sync_status, changed_at) VALUES ('tenant-a', 'SLACK', %s, 'u', 'EMAIL', 'ACTIVE', now())",
+                "UPDATE external_users SET match_rule = 'EMAIL', match_user_id = 'u', match_status = 'ACTIVE' "
+                "WHERE external_user_id = %s",
                 (name,),
             )
 

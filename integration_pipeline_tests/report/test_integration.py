@@ -144,9 +144,9 @@ def test_accounts_are_counted_by_what_is_known_of_them(database: Database, keyri
             )
             if status:
                 cursor.execute(
-                    "INSERT INTO user_matches (tenant_id, system_type, external_user_id, internal_user_id, rule, "
-                    "sync_status, changed_at) VALUES ('tenant-a', 'SLACK', %s, %s, 'EMAIL', %s, now())",
-                    (name, user, status),
+                    "UPDATE external_users SET match_rule = 'EMAIL', match_user_id = %s, match_status = %s "
+                    "WHERE external_user_id = %s",
+                    (user, status, name),
                 )
     assert read(database, day=DAY, now=SIX).coverage == [Coverage("tenant-a", "SLACK", 4, 1, 1, 1, 1)]
 

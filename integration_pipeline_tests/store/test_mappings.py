@@ -99,8 +99,8 @@ def test_the_list_is_one_tenants_filtered_as_asked(database: Database, database_
                         ),
                     )
                 session.execute(
-                    "INSERT INTO user_matches VALUES (%s, %s, 'Z', NULL, 'EMAIL', 'ERROR', 'two candidates', now())",
-                    (tenant_id, system),
+                    "UPDATE external_users SET match_rule = 'EMAIL', match_status = 'ERROR', "
+                    "match_reason = 'two candidates' WHERE external_user_id = 'Z'",
                 )
     everything = mappings.listing(database, "tenant-a")
     assert [(found.system_type, found.external_user_id, found.sync_status, found.reason) for found in everything] == [

@@ -6,12 +6,10 @@
 -- per: tenant, system
 SELECT
     u.system_type,
-    100.0 * count(m.internal_user_id) FILTER (WHERE m.sync_status = 'ACTIVE') / nullif(count(*), 0)
+    100.0 * count(*) FILTER (WHERE u.match_status = 'ACTIVE') / nullif(count(*), 0)
 FROM external_system_connections AS c
 INNER JOIN external_users AS u
     ON c.tenant_id = u.tenant_id AND c.system_type = u.system_type
-LEFT JOIN user_matches AS m
-    ON u.tenant_id = m.tenant_id AND u.system_type = m.system_type AND u.external_user_id = m.external_user_id
 WHERE
     c.tenant_id = %(tenant_id)s
     AND c.sync_enabled

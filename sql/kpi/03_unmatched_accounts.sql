@@ -6,12 +6,10 @@
 -- per: system
 SELECT
     c.system_type,
-    count(u.external_user_id) FILTER (WHERE coalesce(m.sync_status, 'ACTIVE') = 'ACTIVE' AND m.internal_user_id IS NULL)
+    count(u.external_user_id) FILTER (WHERE u.match_status IS NULL)
 FROM external_system_connections AS c
 LEFT JOIN external_users AS u
     ON c.tenant_id = u.tenant_id AND c.system_type = u.system_type AND u.is_active
-LEFT JOIN user_matches AS m
-    ON u.tenant_id = m.tenant_id AND u.system_type = m.system_type AND u.external_user_id = m.external_user_id
 WHERE
     c.tenant_id = %(tenant_id)s
     AND c.sync_enabled

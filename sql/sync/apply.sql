@@ -1,6 +1,9 @@
 -- All changes of one walk in one statement. Created rows carry the sync that made them; for every other row the change
 -- log keeps what it was before.
-WITH logged AS (
+WITH {matching}staged AS NOT MATERIALIZED (
+    {staged}
+),
+logged AS (
     INSERT INTO sync_changes (sync_id, tenant_id, system_type, sync_type, kind, key, action, before)
     SELECT
         %(sync_id)s, %(tenant_id)s, %(system_type)s, %(sync_type)s, target.kind, target.{key},
@@ -16,28 +19,33 @@ WITH logged AS (
 ),
 written AS (
     UPDATE {table} AS target SET
-        listing = stage.listing, is_active = stage.state = 'ACTIVE', inactive_reason = stage.reason, {assignments},
-        content_hash = stage.content_hash, changed_sync_id = %(sync_id)s, changed_at = %(at)s
-    FROM stage
+        listing = staged.listing, is_active = staged.state = 'ACTIVE', inactive_reason = staged.reason, {assignments}
+        content_hash = staged.content_hash, changed_sync_id = %(sync_id)s, changed_at = %(at)s
+    FROM staged
     WHERE
         target.tenant_id = %(tenant_id)s AND target.system_type = %(system_type)s
-        AND target.kind = stage.kind AND target.{key} = stage.key AND stage.action = 'U'
+        AND target.kind = staged.kind AND target.{key} = staged.key AND staged.action = 'U'
 ),
 gone AS (
     UPDATE {table} AS target SET
-        is_active = false, inactive_reason = stage.reason,
-        content_hash = stage.content_hash, changed_sync_id = %(sync_id)s, changed_at = %(at)s
-    FROM stage
+        is_active = false, inactive_reason = staged.reason, {found_assignments}
+        content_hash = staged.content_hash, changed_sync_id = %(sync_id)s, changed_at = %(at)s
+    FROM staged
     WHERE
         target.tenant_id = %(tenant_id)s AND target.system_type = %(system_type)s
-        AND target.kind = stage.kind AND target.{key} = stage.key AND stage.action = 'G'
+        AND target.kind = staged.kind AND target.{key} = staged.key AND staged.action = 'G'
+),
+created AS (
+    INSERT INTO {table} (
+        tenant_id, system_type, {key}, kind, listing, is_active, inactive_reason, {columns},
+        content_hash, created_sync_id, changed_sync_id, changed_at
+    )
+    SELECT
+        %(tenant_id)s, %(system_type)s, key, kind, listing, state = 'ACTIVE', reason, {columns},
+        content_hash, %(sync_id)s, %(sync_id)s, %(at)s
+    FROM staged
+    WHERE action = 'C'
+    -- A key after its neighbour finds its place in the index at once.
+    ORDER BY key COLLATE "C"
 )
-INSERT INTO {table} (
-    tenant_id, system_type, {key}, kind, listing, is_active, inactive_reason, {columns},
-    content_hash, created_sync_id, changed_sync_id, changed_at
-)
-SELECT
-    %(tenant_id)s, %(system_type)s, key, kind, listing, state = 'ACTIVE', reason, {columns},
-    content_hash, %(sync_id)s, %(sync_id)s, %(at)s
-FROM stage
-WHERE action = 'C'
+{returning}
