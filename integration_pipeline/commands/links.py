@@ -1,6 +1,5 @@
 """Links made by hand that take effect at once, and not with the next sync."""
 
-
 from integration_pipeline.model import System
 from integration_pipeline.store import connections, mappings
 from integration_pipeline.store.engine import Database

@@ -201,7 +201,6 @@ SET_WISE = (
 row by row in 20 s, and 20,000 changed rows were applied in 60 s; and sorting ids as text costs twice their hashing."""
 
 
-
 def _applied(target: Target, *, is_whole: bool) -> str:
     """The statement that writes what is staged; for accounts, with what matching finds."""
     if not target.found:
