@@ -38,7 +38,7 @@ def test_a_busy_connection_is_refused_in_one_line_or_waited_for(environ: Mapping
         assert night.sandbox.wait_until_a_call_hangs(60)
         refused = Process(own, *USERS).end()
         assert (refused.code, refused.rows) == (1, [])
-        assert refused.err == "refused: tenant-0001 SLACK: another invocation is working on it\n"
+        assert refused.err == "refused: tenant-0001 SLACK: another invocation is working on it; --wait waits for it\n"
         assert night.rows("SELECT count(*) FROM external_system_sync_history") == [(1,)]
         waiting = Process(own, *USERS, "--wait")
         night.sandbox.release()

@@ -25,6 +25,7 @@ from integration_pipeline.report import days, weekly
 from integration_pipeline.report import integration as integration_report
 from integration_pipeline.sandbox.world import build
 from integration_pipeline.store import (
+    connection_files,
     connections,
     history,
     holds,
@@ -140,6 +141,8 @@ def everything(night: Nights) -> None:
 def files(night: Nights) -> None:
     pipeline, world = night.pipeline, night.world
     night.import_world()
+    moved = [{**entry, "batch_size": 50} for entry in json.loads(world.connections_json())]
+    connection_files.import_entries(pipeline.database, pipeline.keyring, pipeline.settings, moved, registry.providers())
     spreadsheet_files.import_entries(pipeline.database, pipeline.keyring, json.loads(world.spreadsheets_json()))
     text = "tenant_id,day," + ",".join(kpis.PROGRESS)
     lines = [text, *(f"{tenant_id},2024-11-20,50,60,3,4,2,5,99" for tenant_id in (A, B))]
