@@ -1,6 +1,6 @@
 """One HTTP exchange: a request out, a whole answer or an error back.
 
-    Request -> httpx -> Answer | TimedOut | NetworkError | Garbled | InvalidResponse
+    Request -> httpx's transport -> unpacked -> Answer | TimedOut | NetworkError | Garbled | InvalidResponse
 
 What httpx raises stays in here: its texts may quote a URL, a header or the answer.
 """
@@ -11,6 +11,7 @@ import socket
 import ssl
 import threading
 import weakref
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -35,6 +36,9 @@ WHOLE_ANSWER_TIMEOUTS = 4
 SHORTEST_SECRET = 12
 """Whatever is shorter protects nothing, and may well be a word of the answer's own."""
 _ECHO = b"(what was sent)"
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "integration-pipeline"}
+_TIMEOUTS = ("connect", "read", "write", "pool")
+_GZIP = zlib.MAX_WBITS | 16
 KEEP_ALIVE_SECONDS = 4.0
 """Below the 5 s after which many servers hang up, so that a request seldom meets a connection just being closed."""
 
@@ -57,7 +61,8 @@ class Request:
 class Exchange:
     """The connection to one provider, kept open between requests.
 
-    No proxies from the environment, no redirects, HTTP/1.1, gzip.
+    No proxies from the environment, no redirects, no cookies, HTTP/1.1, gzip: httpx's transport alone, without the client
+    above it, whose part in a call takes as long as the transport's.
     """
 
     def __init__(
@@ -69,13 +74,8 @@ class Exchange:
         self._lock = threading.Lock()
         self._is_kept_open = False
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
-        self._http = httpx.Client(
-            verify=_tls(),
-            trust_env=False,
-            follow_redirects=False,
-            limits=httpx.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS),
-            headers={"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "integration-pipeline"},
-            transport=transport,
+        self._http = transport or httpx.HTTPTransport(
+            verify=_tls(), trust_env=False, limits=httpx.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS)
         )
 
     def send(self, request: Request, *, deadline: float, is_kept: bool = False) -> Answer:
@@ -123,33 +123,37 @@ class Exchange:
         self._http.close()
 
     def _send(self, request: Request, deadline: float) -> Answer:
+        if self._closed.is_set() and not self._is_kept_open:
+            raise _interrupted()
         now = self._clock()
         timeout = max(min(self._timeout_seconds, deadline - now), 0.001)
         until = min(now + WHOLE_ANSWER_TIMEOUTS * self._timeout_seconds, deadline)
         try:
-            outgoing = self._http.build_request(
+            outgoing = httpx.Request(
                 request.method,
                 request.url,
-                headers=dict(request.headers),
+                headers={**_HEADERS, **request.headers},
                 content=request.content,
-                timeout=timeout,
-                extensions={"trace": self._trace},
+                extensions={"trace": self._trace, "timeout": dict.fromkeys(_TIMEOUTS, timeout)},
             )
-            with contextlib.closing(self._http.send(outgoing, stream=True)) as response:
-                return Answer(response.status_code, dict(response.headers), self._body(request, response, until))
+            with contextlib.closing(self._http.handle_request(outgoing)) as response:
+                headers = _headers(response)
+                body = self._body(request, response, until)
+            return Answer(response.status_code, headers, _unpacked(request, headers, body))
         except (httpx.HTTPError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and not self._closed.is_set():
-                raise  # RuntimeError is how httpx refuses a client that is closed, and else a mistake of ours
+                raise  # RuntimeError is how a pool that was closed meanwhile ends, and else a mistake of ours
             failure = self._failure(request, error)
         raise failure  # out here, so that httpx's own text hangs on no trace
 
     def _body(self, request: Request, response: httpx.Response, until: float) -> bytes:
         chunks: list[bytes] = []
         size = 0
-        for chunk in response.iter_bytes():
+        assert isinstance(response.stream, httpx.SyncByteStream)  # noqa: S101 - httpx's types know no other way
+        for chunk in response.stream:
             size += len(chunk)
             if size > LARGEST_BODY_BYTES:
-                raise InvalidResponse(f"{request.place}: an answer of more than {LARGEST_BODY_BYTES} bytes")
+                raise _too_large(request)
             if self._clock() > until:
                 raise TimedOut(f"{request.place}: the answer came too slowly")
             chunks.append(chunk)
@@ -160,8 +164,6 @@ class Exchange:
             return _interrupted()
         if isinstance(error, httpx.TimeoutException):
             return TimedOut(f"{request.place}: no answer in time ({type(error).__name__})")
-        if isinstance(error, httpx.DecodingError):
-            return Garbled(f"{request.place}: an answer whose compression is broken")
         # The operating system's words say why and quote nobody; those of a broken protocol quote what was sent.
         said = reason(error) if isinstance(error, httpx.NetworkError) else ""
         return NetworkError(f"{request.place}: {said or type(error).__name__}")
@@ -174,6 +176,37 @@ class Exchange:
                 is_late = self._closed.is_set() and not self._is_kept_open
             if is_late:  # it was being opened while the others were hung up
                 _shut(opened)
+
+
+def _headers(response: httpx.Response) -> dict[str, str]:
+    """By lower-case name; of those that came more than once, all values."""
+    encoding = response.headers.encoding
+    found: dict[str, str] = {}
+    for raw_name, raw_value in response.headers.raw:
+        name, value = raw_name.decode(encoding).lower(), raw_value.decode(encoding)
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
+
+
+def _unpacked(request: Request, headers: Mapping[str, str], body: bytes) -> bytes:
+    """The body as it was before it was compressed, in one go."""
+    how = headers.get("content-encoding", "identity").strip().lower()
+    if how == "identity" or not body:
+        return body
+    unpacking = zlib.decompressobj(_GZIP)
+    try:
+        found = unpacking.decompress(body, LARGEST_BODY_BYTES + 1) if how in {"gzip", "x-gzip"} else b""
+    except zlib.error:
+        found = b""
+    if len(found) > LARGEST_BODY_BYTES:
+        raise _too_large(request)
+    if not unpacking.eof:
+        raise Garbled(f"{request.place}: an answer whose compression is broken")
+    return found
+
+
+def _too_large(request: Request) -> InvalidResponse:
+    return InvalidResponse(f"{request.place}: an answer of more than {LARGEST_BODY_BYTES} bytes")
 
 
 def without(answer: Answer, secrets: Iterable[str]) -> Answer:

@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import traceback
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -682,6 +683,22 @@ def test_a_bomb_is_not_unpacked() -> None:
     with pytest.raises(InvalidResponse, match="more than"):
         world.get()
     assert len(unpacked) == LARGEST_BODY_BYTES // len(gzip_block) + 1
+
+
+def test_a_compressed_bomb_is_not_unpacked_beyond_the_bound() -> None:
+    content = gzip.compress(bytes(LARGEST_BODY_BYTES + 1), compresslevel=1)
+    world = World(httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=Stream(iter([content]))))
+    with pytest.raises(InvalidResponse, match="more than"):
+        world.get()
+
+
+def test_an_answer_in_a_compression_that_nobody_asked_for_is_garbled() -> None:
+    def zipped() -> httpx.Response:
+        content = zlib.compress(b'{"a":1}')
+        return httpx.Response(200, headers={"Content-Encoding": "deflate"}, stream=Stream(iter([content])))
+
+    with pytest.raises(Garbled):
+        World(zipped(), zipped(), zipped()).get()
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,8 @@ def everything(night: Nights) -> None:
 
 def files(night: Nights) -> None:
     pipeline, world = night.pipeline, night.world
+    with builders.everything(pipeline.database) as cursor:  # what is stored already would not be written again
+        cursor.execute("UPDATE external_system_connections SET batch_size = batch_size + 1")
     night.import_world()
     moved = [{**entry, "batch_size": 50} for entry in json.loads(world.connections_json())]
     connection_files.import_entries(pipeline.database, pipeline.keyring, pipeline.settings, moved, registry.providers())
