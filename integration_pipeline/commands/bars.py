@@ -123,5 +123,7 @@ class _HowFar(ProgressColumn):
         seconds = 0.0 if until is None else until - time.monotonic()
         if seconds <= 0:
             return Text(str(task.fields["how_far"]), justify="right")
-        still = "" if math.isinf(seconds) else f", {math.ceil(seconds)} s"
-        return Text(f"waiting for {clean(str(task.fields['reason']))}{still}", style="yellow")
+        # On a narrow terminal the end is cut off: how long stands first.
+        still = "" if math.isinf(seconds) else f" {math.ceil(seconds)} s"
+        told = f"waiting{still} for {clean(str(task.fields['reason']))}"
+        return Text(told, style="yellow", no_wrap=True, overflow="ellipsis")

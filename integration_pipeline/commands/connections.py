@@ -15,8 +15,8 @@ from integration_pipeline.text import clean, table
 _ABOUT_IMPORT = """\
 The file is a JSON array of connections, each with tenant_id, system_type, its credentials, and where wanted
 api_endpoint, sync_enabled, sync_users, sync_teams, sync_notifications, batch_size, api_rate_limit, retry_attempts,
-timeout_seconds and options. Importing again updates; a secret that is left out stays as it is, and an
-entry that says nothing new counts as unchanged. Secrets are sealed with the first key of INTEGRATION_PIPELINE_KEYS.
+timeout_seconds and options. Importing again updates; a secret that is left out stays as it is, and an entry
+that says nothing new counts as unchanged. Secrets are sealed with the first key of INTEGRATION_PIPELINE_KEYS.
 Nothing is imported unless all of the file is right.
 
 options for all: page_size, guard_max_removed, guard_max_removed_percent

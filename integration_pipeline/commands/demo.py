@@ -9,8 +9,9 @@ from integration_pipeline.commands.parsing import Commands
 
 _ABOUT = """\
 Four companies at imitated providers: a database, the imports, the morning's run, a second run that changes nothing,
-and the report. One company's Slack connection is broken on purpose; everything else must succeed, or the exit code
-is 1. It works in a folder of its own (.integration-pipeline/demo) and touches no real tenant, database or provider."""
+a week of figures published to imitated spreadsheets, and the report. One company's Slack connection is broken on
+purpose; everything else must succeed, or the exit code is 1. It works in a folder of its own
+(.integration-pipeline/demo) and touches no real tenant, database or provider."""
 
 
 def register(commands: Commands) -> None:

@@ -15,8 +15,9 @@ _ABOUT = """\
 The file is CSV in UTF-8 with the columns tenant_id, day (such as 2026-11-21; the tenant's own) and
 overall_progress, task_completion_rate, quality_score, team_satisfaction, blockers_count, code_review_time,
 deploy_success_rate. Rates and the progress are percentages from 0 to 100, scores go up to 5, blockers are counted in
-whole numbers, the review time is in hours. An empty cell is unknown, which is not 0. A day that is still to come is refused. A day that is known already is replaced; days that the file does not
-mention stay as they are. Nothing is imported unless all of the file is right."""
+whole numbers, the review time is in hours. An empty cell is unknown, which is not 0. A day that is still to come is
+refused. A day that is known already is replaced; days that the file does not mention stay as they are. Nothing is
+imported unless all of the file is right."""
 
 
 def register(commands: Commands) -> None:

@@ -61,7 +61,7 @@ def as_json(published: Published) -> Mapping[str, Any]:
 
 
 def _tell(tenant_id: str, seconds: float, reason: str) -> None:
-    say(f"{tenant_id}: waiting for {reason}, {seconds:.0f} s")
+    say(f"{tenant_id}: waiting {seconds:.0f} s for {reason}")
 
 
 def _summary(results: Sequence[Published]) -> str:

@@ -11,9 +11,9 @@ from integration_pipeline.commands.output import emit, say
 from integration_pipeline.commands.parsing import Commands, whole_number
 
 _ABOUT = """\
-Imitates Microsoft Graph, Slack, LINE WORKS and Google Sheets on 127.0.0.1, their limits and faults included, so that a configuration
-can be rehearsed offline. Prints the variables that point the pipeline there, and works until Ctrl-C. Every port also
-serves the world's import files: /tenants.csv, /users.csv, /connections.json and /spreadsheets.json."""
+Imitates Microsoft Graph, Slack, LINE WORKS and Google Sheets on 127.0.0.1, their limits and faults included, so that a
+configuration can be rehearsed offline. Prints the variables that point the pipeline there, and works until Ctrl-C.
+Every port also serves the world's import files: /tenants.csv, /users.csv, /connections.json and /spreadsheets.json."""
 
 
 def register(commands: Commands) -> None:

@@ -15,7 +15,8 @@ The file is a JSON array of {"tenant_id", "spreadsheet_id", "service_account"}: 
 /edit in the spreadsheet's address, the service account is its key file's JSON, as Google's console gives it. Share the
 spreadsheet with the service account's client_email as an editor. Importing again updates; a service account that is
 left out stays as it is, and an entry that says nothing new counts as unchanged. Keys are sealed with the first key of
-INTEGRATION_PIPELINE_KEYS and never shown. A spreadsheet belongs to one tenant. Nothing is imported unless all of the file is right."""
+INTEGRATION_PIPELINE_KEYS and never shown. A spreadsheet belongs to one tenant. Nothing is imported unless all of the
+file is right."""
 
 
 def register(commands: Commands) -> None:

@@ -25,8 +25,10 @@ history with --output json too. It is what the last sync asked: a night that rea
 as changes (once a week, or --force-refresh) takes more.
 
 A tenant's records are only ever deactivated when their listing was read to its end, and never so many at once
-that a fault at the provider is the likelier reason. A connection that another invocation is working on is refused:
-standard error says so, there is no line for it, and the exit code is 1 (--wait waits for it). What only a person can mend is told at once (see notices --help)."""
+that a fault at the provider is the likelier reason. What only a person can mend is told at once (see notices --help).
+
+A connection that another invocation is working on is refused: standard error says so, there is no line for it on
+standard output, and the exit code is 1. With --wait it is waited for."""
 
 
 def register(commands: Commands) -> None:

@@ -129,7 +129,7 @@ def check(raw: Any, known: Mapping[System, Provider], tenants: set[str], setting
     if provider is None:
         raise UsageError(f"system_type must be one of {', '.join(known)}")
     if entry.tenant_id not in tenants:
-        raise UsageError("there is no such tenant")
+        raise UsageError("there is no such tenant; `tenants import` adds one")
     if entry.api_endpoint is not None:
         entry = entry.model_copy(
             update={"api_endpoint": check_api_endpoint(entry.api_endpoint, provider.api, settings)}

@@ -106,7 +106,7 @@ def import_progress(database: Database, rows: Sequence[Progress], *, now: dt.dat
             WHERE NOT EXISTS (SELECT FROM tenants AS t WHERE t.tenant_id = incoming.tenant_id) ORDER BY line LIMIT 1
         """).fetchone()
         if unknown is not None:
-            raise UsageError(f"line {unknown[0]}: there is no tenant {unknown[1]}")
+            raise UsageError(f"line {unknown[0]}: there is no tenant {unknown[1]}; `tenants import` adds one")
         _check_days(rows, dict(cursor.execute("SELECT tenant_id, time_zone FROM tenants")), now)
         update = f"""
             UPDATE progress_kpis AS p SET ({columns}) = ROW ({fresh})

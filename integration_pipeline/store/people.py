@@ -95,7 +95,7 @@ def import_users(database: Database, users: Sequence[InternalUser]) -> Imported:
             WHERE NOT EXISTS (SELECT FROM tenants AS t WHERE t.tenant_id = incoming.tenant_id) ORDER BY line LIMIT 1
         """).fetchone()
         if unknown is not None:
-            raise UsageError(f"line {unknown[0]}: there is no tenant {unknown[1]}")
+            raise UsageError(f"line {unknown[0]}: there is no tenant {unknown[1]}; `tenants import` adds one")
         updated = cursor.execute("""
             UPDATE internal_users AS u SET
                 email = i.email, employee_number = i.employee_number, display_name = i.display_name,

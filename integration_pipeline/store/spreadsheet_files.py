@@ -117,7 +117,7 @@ def _named(number: int, raw: Any) -> Iterator[None]:
 
 def _check_stored(entry: Entry, stored: _Stored) -> None:
     if entry.tenant_id not in stored.tenants:
-        raise UsageError("there is no such tenant")
+        raise UsageError("there is no such tenant; `tenants import` adds one")
     if entry.service_account is None and entry.tenant_id not in stored.spreadsheets:
         raise UsageError("service_account is missing")
 

@@ -35,9 +35,9 @@ def outcome(of: Connection, sync_type: SyncType) -> Outcome:
     )
 
 
-def bars(*connections: Connection) -> tuple[Bars, Console]:
+def bars(*connections: Connection, width: int = 150) -> tuple[Bars, Console]:
     """Bars on a wide terminal that nobody sees; they are drawn when asked."""
-    console = Console(file=io.StringIO(), force_terminal=True, width=150, height=50, color_system=None)
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, height=50, color_system=None)
     return Bars(live(console), [(one, tuple(SyncType)) for one in connections], lambda _: None), console
 
 
@@ -55,11 +55,20 @@ def test_a_connection_has_a_line_while_it_is_under_way() -> None:
     assert "tenant-a SLACK users" in drawn(shown, console)[1]
     assert "1,200 read" in drawn(shown, console)[1]
     shown.on_event(Waiting(one, 30.0, "the limit of users.list"))
-    assert "waiting for the limit of users.list, 30 s" in drawn(shown, console)[1]
+    assert "waiting 30 s for the limit of users.list " in drawn(shown, console)[1]
     shown.on_event(Waiting(one, math.inf, "another invocation"))
     assert "waiting for another invocation " in drawn(shown, console)[1]
     shown.on_event(Started(one, SyncType.TEAMS))
     assert "waiting" not in drawn(shown, console)[1]
+
+
+def test_a_narrow_terminal_shows_how_long_in_one_line() -> None:
+    one = connection()
+    shown, console = bars(one, width=80)
+    shown.on_event(Started(one, SyncType.USERS))
+    shown.on_event(Waiting(one, 60.0, "the limit api_rate_limit, whose name is long"))
+    _, line = drawn(shown, console)
+    assert "waiting 60 s for" in line
 
 
 def test_the_first_line_counts_the_whole_batch_and_lines_end_with_their_connections() -> None:

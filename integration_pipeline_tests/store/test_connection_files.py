@@ -219,7 +219,7 @@ def test_a_lost_key_hinders_nobody_from_giving_the_secret_anew(
 
 def test_nothing_is_imported_unless_all_of_the_file_is_right(importer: Importer) -> None:
     assert importer.problem(slack(), teams(), slack(tenant_id="nobody")) == (
-        "entry 3 (nobody SLACK): there is no such tenant"
+        "entry 3 (nobody SLACK): there is no such tenant; `tenants import` adds one"
     )
 
 
