@@ -14,8 +14,8 @@ from integration_pipeline.text import clean, table
 
 _ABOUT = """\
 Credentials, consent, a hold, a spreadsheet that cannot be written: told once a day for each cause and connection, in
-the log, and by a signed POST to INTEGRATION_PIPELINE_NOTICE_URL where it is set. What was not taken is tried again by every
-sync and publish for four days."""
+the log, and by a signed POST to INTEGRATION_PIPELINE_NOTICE_URL where it is set. What was not taken is tried again by
+every sync and publish for four days."""
 
 _LIMIT = 50
 

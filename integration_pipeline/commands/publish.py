@@ -11,8 +11,9 @@ from integration_pipeline.errors import UsageError
 
 _ABOUT = """\
 Writes the KPIs of each tenant's local day (today, unless days are named) into its spreadsheet: the sheets
-"KPI Tracking" and "Integration KPIs", a row each day. The sheets are set up when they are missing. A day that is there is written over
-in its row, wherever people put it, so that publishing again changes nothing; an unknown KPI is an empty cell.
+"KPI Tracking" and "Integration KPIs", a row each day. The sheets are set up when they are missing. A day that is there
+is written over in its row, wherever people put it, so that publishing again changes nothing; an unknown KPI is an empty
+cell.
 
 rows_written counts days (a row on both sheets), google_calls the requests to the Sheets API. A day with several rows is
 PARTIAL: the first row is written, and the others are named."""
