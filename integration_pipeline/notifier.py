@@ -1,14 +1,15 @@
 """Tells people of what only they can mend, beside the work: it neither blocks nor fails it (requirement A13).
 
-woken -> claim what is due in the ledger -> log, webhook -> delivered, or due again
+woken -> claim what nobody has said yet in the ledger -> log -> claim what was said -> webhook -> delivered, or due again
 
-What could not be delivered is tried again while the process lives, and by the next one that opens the pipeline.
+Two threads, so that no receiver, however slow, keeps anything from the log. What could not be delivered is tried again while the process lives, and by the next one that opens the pipeline.
 """
 
 import datetime as dt
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Protocol, Self
 from uuid import UUID
@@ -55,7 +56,7 @@ class Log:
 
 
 class Notifier:
-    """One thread, which is there once something is due.
+    """Says what is due in the log, and sends it to the receiver if there is one.
 
     :param receiver: who is told beside the log.
     :param now: an aware clock.
@@ -66,38 +67,24 @@ class Notifier:
         self._now = now
         self._receiver = receiver
         self._log = Log()
+        self._is_down = False
         self._refused: set[UUID] = set()
         """What the receiver will not take, whatever the hour: the next process asks again."""
-        self._woken = threading.Event()
-        self._is_closing = False
-        self._mutex = threading.Lock()
-        # A daemon: nobody waits for a thread that does not hear.
-        self._thread = threading.Thread(target=self._work, name="notifier", daemon=True)
+        self._speaker = _Worker("notifier", self._say)
+        self._sender = _Worker("notifier-sender", self._send)
 
     def wake(self) -> None:
         """Something may be due: look, soon."""
-        with self._mutex:
-            if self._is_closing:
-                return
-            if self._thread.ident is None:
-                try:
-                    self._thread.start()
-                except RuntimeError:  # the system gives no more threads now: what is due is due when it is woken again
-                    logger.warning("notices stay due error=no thread can be started")
-                    return
-        self._woken.set()
+        self._speaker.wake()
 
     def close(self, *, grace_seconds: float = GRACE_SECONDS) -> None:
         """Deliver what is due, as long as the grace lasts."""
-        with self._mutex:
-            self._is_closing = True
-        self._woken.set()
-        if self._thread.ident is not None:
-            self._thread.join(grace_seconds)
+        until = time.monotonic() + grace_seconds
+        self._speaker.close(grace_seconds)
+        self._sender.close(max(0.0, until - time.monotonic()))
         if self._receiver is not None:
             self._receiver.close()
-        if self._thread.is_alive():
-            self._thread.join(HANG_UP_SECONDS)
+        self._sender.join(HANG_UP_SECONDS)
 
     def __enter__(self) -> Self:
         return self
@@ -106,42 +93,33 @@ class Notifier:
         is_told_to_stop = kind is not None and not issubclass(kind, Exception)
         self.close(grace_seconds=0.0 if is_told_to_stop else GRACE_SECONDS)
 
-    def _work(self) -> None:
-        is_down = is_lost = False
-        while True:
-            self._woken.wait(AGAIN_SECONDS if is_down or is_lost else None)
-            self._woken.clear()
-            is_last, is_lost = self._is_closing, False
-            try:
-                # Whoever was down a moment ago is not waited for at the end; what is new is in the log all the same.
-                is_down = self._deliver_due(is_down=is_down and is_last)
-            except Interrupted:
-                return
-            except psycopg.Error as error:
-                is_lost = True
-                logger.warning("notices stay due error=%s", type(error).__name__)
-            if is_last:
-                return
-
-    def _deliver_due(self, *, is_down: bool) -> bool:
-        """Deliver what is due, what was tried least first; while the receiver is down, only what nobody has heard of yet, to the log.
-
-        :returns: whether the receiver is down.
-        """
-        done = set(self._refused)
-        while (told := self._claim(done, is_unsaid=is_down)) is not None:
-            done.add(told.notice_id)
-            # Whoever died with it may have said it or not: twice is better than never.
-            if told.last_error is None:
-                self._log(told)
-            if is_down:
-                notices.failed(self._database, told, "the receiver is down")
+    def _say(self, *, is_last: bool) -> bool:  # noqa: ARG002 - the end makes no difference to a log
+        """Put into the log what nobody has said yet. Whoever died with it may have: twice is better than never."""
+        said = False
+        while (told := notices.claim(self._database, at=self._now())) is not None:
+            self._log(told)
+            if self._receiver is None:
+                notices.delivered(self._database, told, at=self._now())
             else:
-                is_down = not self._deliver(told)
-        return is_down
+                notices.said(self._database, told)
+            said = True
+        if self._receiver is not None and (said or not self._sender.has_begun):
+            self._sender.wake()
+        return False
 
-    def _claim(self, but: set[UUID], *, is_unsaid: bool) -> Told | None:
-        return notices.claim(self._database, at=self._now(), but=but, is_unsaid=is_unsaid)
+    def _send(self, *, is_last: bool) -> bool:
+        """Deliver what was said, what was tried least first, until the receiver is down; returns whether it is."""
+        if self._is_down and is_last:
+            return True  # whoever was down a moment ago is not waited for at the end
+        self._is_down = False
+        done = set(self._refused)
+        while not self._is_down:
+            told = notices.claim(self._database, at=self._now(), but=done, is_said=True)
+            if told is None:
+                break
+            done.add(told.notice_id)
+            self._is_down = not self._deliver(told)
+        return self._is_down
 
     def _deliver(self, told: Told) -> bool:
         """Deliver one; says whether the receiver is there."""
@@ -159,3 +137,69 @@ class Notifier:
             return not error.is_retryable
         notices.delivered(self._database, told, at=self._now())
         return True
+
+
+class Round(Protocol):
+    """A worker's work, once through."""
+
+    def __call__(self, *, is_last: bool) -> bool:
+        """Returns whether something is left that may work in a while.
+
+        :param is_last: whether the process is about to end.
+        :raises Interrupted: there is no going on.
+        """
+
+
+class _Worker:
+    """A thread, there once it is woken, that goes its round whenever it is, and again in a while where something is left."""
+
+    def __init__(self, name: str, do_round: Round) -> None:
+        self._round = do_round
+        self._woken = threading.Event()
+        self._is_closing = False
+        self._mutex = threading.Lock()
+        # A daemon: nobody waits for a thread that does not hear.
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+
+    @property
+    def has_begun(self) -> bool:
+        return self._thread.ident is not None
+
+    def wake(self) -> None:
+        with self._mutex:
+            if self._is_closing:
+                return
+            if not self.has_begun:
+                try:
+                    self._thread.start()
+                except RuntimeError:  # the system gives no more threads now: what is due is due when it is woken again
+                    logger.warning("notices stay due error=no thread can be started")
+                    return
+        self._woken.set()
+
+    def close(self, grace_seconds: float) -> None:
+        """Let it go its last round, and wait so long for that."""
+        with self._mutex:
+            self._is_closing = True
+        self._woken.set()
+        self.join(grace_seconds)
+
+    def join(self, seconds: float) -> None:
+        if self.has_begun:
+            self._thread.join(seconds)
+
+    def _work(self) -> None:
+        is_left = False
+        while True:
+            self._woken.wait(AGAIN_SECONDS if is_left else None)
+            self._woken.clear()
+            is_last = self._is_closing
+            try:
+                is_left = self._round(is_last=is_last)
+            except Interrupted:
+                return
+            except psycopg.Error as error:
+                is_left = True
+                logger.warning("notices stay due error=%s", type(error).__name__)
+            if is_last:
+                return

@@ -200,7 +200,37 @@ def test_while_the_receiver_is_down_the_log_still_has_what_is_new(
     with notifier(due, down) as one:
         one.wake()
     assert (len(criticals(caplog)), len(down.got)) == (3, 1)
-    assert [row[1:4] for row in ledger(due)] == 3 * [(False, 1, None)]
+    found = [row[1:] for row in ledger(due)]
+    assert sorted(found, key=lambda row: row[1]) == [
+        *2 * [(False, 0, None, notices.UNSENT)],
+        (False, 1, None, "down"),
+    ]
+
+
+def test_a_receiver_that_takes_its_time_keeps_no_notice_from_the_log(due: Database) -> None:
+    lines = threading.Semaphore(0)
+
+    class Listening(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.getMessage().startswith("critical "):
+                lines.release()
+
+    slow, listening = Slow(), Listening()
+    logger = logging.getLogger("integration_pipeline.notifier")
+    logger.addHandler(listening)
+    try:
+        with notifier(due, slow) as one:
+            one.wake()
+            assert slow.came.acquire(timeout=10)  # it has the first one, and thinks about it
+            with due.transaction("tenant-a") as cursor:
+                notices.record(cursor, "tenant-a", TEAMS, [builders.notice()], at=dt.datetime.now(dt.UTC))
+            one.wake()
+            assert [lines.acquire(timeout=10) for _ in range(2)] == [True, True]
+            assert len(slow.got) == 1
+            slow.let.set()
+    finally:
+        logger.removeHandler(listening)
+    assert len(slow.got) == 2
 
 
 def test_a_notice_that_its_receiver_fails_at_every_time_keeps_no_other_from_being_sent(due: Database) -> None:

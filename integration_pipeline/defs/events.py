@@ -51,14 +51,18 @@ class Batches:
             self.write()
 
     def write(self) -> None:
-        """Write what waits."""
+        """Write what waits. What cannot be written goes on waiting, for whoever writes next."""
         batches: dict[tuple[type[Event], dg.AssetKey], list[Event]] = {}
         for event in self._waiting:
-            batches.setdefault((type(event), event.asset_key), []).append(event)
-        self._waiting.clear()
-        for batch in batches.values():
+            batches.setdefault(_kind(event), []).append(event)
+        for kind, batch in batches.items():
             _write(self._context, batch)
+            self._waiting = [event for event in self._waiting if _kind(event) != kind]
         self._written_at = self._clock()
+
+
+def _kind(event: Event) -> tuple[type[Event], dg.AssetKey]:
+    return type(event), event.asset_key
 
 
 def _write(context: dg.OpExecutionContext, events: Sequence[Event]) -> None:

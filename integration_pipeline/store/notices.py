@@ -1,6 +1,6 @@
 """The ledger of critical notices: each said once for its cause, connection and UTC day, and due until it is delivered.
 
-sync's or publishing's own transaction -> recorded -> claimed -> delivered, or due again
+sync's or publishing's own transaction -> recorded -> claimed -> said in the log -> claimed -> delivered, or due again
 
 Recorded with what it is about, so that neither is there without the other. Whoever delivers claims first: another process
 leaves it alone until the claim ends. A process that dies between the receiver's answer and the mark delivers twice, under
@@ -22,6 +22,8 @@ DUE_DAYS = 4
 CLAIM = dt.timedelta(minutes=5)
 """Longer than any delivery takes, tries included."""
 
+UNSENT = "in the log, and not sent yet"
+
 _COLUMNS = ", ".join(Told._fields)
 
 _RECORD = """
@@ -34,7 +36,7 @@ _CLAIM = f"""
 WITH chosen AS MATERIALIZED (
     SELECT tenant_id, day, system_type, cause FROM critical_notices
     WHERE delivered_at IS NULL AND created_at > %(oldest)s AND (claimed_until IS NULL OR claimed_until <= %(at)s)
-        AND notice_id <> ALL (%(but)s) AND (last_error IS NULL OR NOT %(is_unsaid)s)
+        AND notice_id <> ALL (%(but)s) AND (last_error IS NOT NULL) = %(is_said)s
     ORDER BY tries, created_at LIMIT 1 FOR UPDATE SKIP LOCKED
 )
 UPDATE critical_notices SET tries = tries + 1, claimed_until = %(until)s
@@ -43,6 +45,7 @@ WHERE (tenant_id, day, system_type, cause) IN (SELECT * FROM chosen) RETURNING {
 
 _DELIVERED = "delivered_at = %(at)s, claimed_until = NULL, last_error = NULL"
 _FAILED = "claimed_until = NULL, last_error = %(why)s"
+_SAID = f"tries = tries - 1, {_FAILED}"
 
 
 def record(cursor: Cursor, tenant_id: str, system: System, notices: Sequence[Notice], *, at: dt.datetime) -> None:
@@ -59,19 +62,24 @@ def record(cursor: Cursor, tenant_id: str, system: System, notices: Sequence[Not
         )
 
 
-def claim(database: Database, *, at: dt.datetime, but: Collection[UUID] = (), is_unsaid: bool = False) -> Told | None:
+def claim(database: Database, *, at: dt.datetime, but: Collection[UUID] = (), is_said: bool = False) -> Told | None:
     """The notice that is due and was tried least, for this process alone while the claim lasts; counts the try.
 
     Of those the oldest. One that its receiver fails at every time so keeps no other from being sent.
 
     :param but: not these.
-    :param is_unsaid: only one whose first try came to no end yet.
+    :param is_said: of those that are in the log already; else of those that nobody has said yet.
     """
     oldest = at - dt.timedelta(days=DUE_DAYS)
-    values = {"at": at, "until": at + CLAIM, "oldest": oldest, "but": list(but), "is_unsaid": is_unsaid}
+    values = {"at": at, "until": at + CLAIM, "oldest": oldest, "but": list(but), "is_said": is_said}
     with database.operator() as cursor:
         row = cursor.execute(_CLAIM.encode(), values).fetchone()
     return None if row is None else Told(*row)
+
+
+def said(database: Database, told: Told) -> None:
+    """It is in the log, and to be sent: that was no try yet."""
+    _mark(database, told, _SAID, {"why": UNSENT})
 
 
 def delivered(database: Database, told: Told, *, at: dt.datetime) -> None:

@@ -161,3 +161,30 @@ def test_what_a_batch_holds_is_written_when_the_work_is_cut_off(stage: Stage) ->
     assert cut_off_job.execute_in_process(instance=stage.instance).success
     written = stage.instance.get_materialized_partitions(dg.AssetKey("some_asset"))
     assert written == {"one", "two", "three", "four"}
+
+
+def test_what_could_not_be_written_is_written_the_next_time(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    @dg.op
+    def stumbling(context: dg.OpExecutionContext) -> None:
+        found = Batches(context)
+        for asset in ("one_asset", "another_asset"):
+            for name in ("one", "two"):
+                found.add(dg.AssetMaterialization(asset, partition=name))
+        with monkeypatch.context() as lost:
+            lost.setattr(storage.EventLog, "prepare_insert_event_batch", _lost)
+            lost.setattr(storage.EventLog, "prepare_insert_event", _lost)
+            with pytest.raises(ConnectionError):
+                found.write()
+        found.write()
+
+    @dg.job
+    def stumbling_job() -> None:
+        stumbling()
+
+    assert stumbling_job.execute_in_process(instance=stage.instance).success
+    for asset in ("one_asset", "another_asset"):
+        assert stage.instance.get_materialized_partitions(dg.AssetKey(asset)) == {"one", "two"}
+
+
+def _lost(*_: object) -> None:
+    raise ConnectionError
