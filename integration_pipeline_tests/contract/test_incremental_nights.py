@@ -447,7 +447,7 @@ class Lives:
 
     def pass_a_day(self) -> None:
         for happening in self.random.choices(
-            [self.move, self.leave, self.come, self.come_back, self.team_moves, self.team_comes, self.channel_moves],
+            [self.move, self.leave, self.come, self.come_back, self.group_comes, self.group_moves, self.channel_moves],
             k=9,
         ):
             happening()
@@ -476,14 +476,15 @@ class Lives:
             table, row = self.gone.pop(self.random.randrange(len(self.gone)))
             table.restore(row)
 
-    def team_moves(self) -> None:
+    def group_moves(self) -> None:
+        """A group becomes a team, or loses the flag of one. That a team goes and leaves its flag behind does not happen."""
         group = self.random.choice(self.teams.rows("TEAM", "FLAGGED_GROUP", "PLAIN_GROUP"))
-        changes: list[dict[str, Any]] = [{"kind": "TEAM"}, {"kind": "FLAGGED_GROUP"}, {"kind": "PLAIN_GROUP"}]
+        changes: list[dict[str, Any]] = [{"kind": "TEAM"}, {"kind": "PLAIN_GROUP"}]
         changes += [{"name": "改名"}, {"is_archived": True}] * 3
         self.teams.change(group.id, **self.random.choice(changes))
 
-    def team_comes(self) -> None:
-        self.teams.add()
+    def group_comes(self) -> None:
+        self.teams.add(kind=self.random.choice(["TEAM", "TEAM", "FLAGGED_GROUP"]))
 
     def channel_moves(self) -> None:
         self.teams.change(self.random.choice(self.teams.rows("CHANNEL")).id, name="改名")
@@ -598,3 +599,28 @@ def test_a_team_whose_channels_cannot_be_read_leaves_no_bookmark(night: Nights) 
     night.sandbox.faults.add("status", status=403, system=TEAMS, route="GET /teams/{team}/channels")
     assert sync(night, TEAM_TYPE).status is Status.PARTIAL
     assert [row[0] for row in bookmarks(night)] == ["USERS"]
+
+
+@pytest.mark.parametrize("reads_all", [False, True])
+def test_a_team_that_is_not_found_for_a_night_is_there_the_night_after_with_all_that_is_its_own(
+    night: Nights, calendar: Calendar, *, reads_all: bool
+) -> None:
+    night.run()
+    stored = night.rows("SELECT * FROM external_teams ORDER BY kind, external_team_id")
+    apps = night.rows("SELECT * FROM notification_settings ORDER BY kind, external_id")
+    calendar.pass_days(1)
+    for route in ("GET /teams/{team}", "GET /teams/{team}/installedApps"):
+        night.sandbox.faults.add("status", status=404, system=TEAMS, route=route, times=4)
+    outcomes = night.run(force_refresh=reads_all)
+    found = {sync_type: (outcome.status, outcome.counts.deleted) for (*_, sync_type), outcome in outcomes.items()}
+    assert found == {
+        USERS: (Status.SUCCESS, 0),
+        TEAM_TYPE: (Status.PARTIAL, 0),
+        NOTIFICATIONS: (Status.PARTIAL, 0),
+    }
+    assert "Its group is still flagged as a team" in str(night.rows("SELECT * FROM sync_errors"))
+    assert night.rows("SELECT * FROM external_teams ORDER BY kind, external_team_id") == stored
+    assert night.rows("SELECT * FROM notification_settings ORDER BY kind, external_id") == apps
+    calendar.pass_days(1)
+    assert {outcome.status for outcome in night.run().values()} == {Status.SUCCESS}
+    assert night.rows("SELECT * FROM external_teams ORDER BY kind, external_team_id") == stored

@@ -9,7 +9,7 @@ subscriptions                               -> subscriptions
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any, cast
 
 from integration_pipeline.errors import InvalidResponse, NotFound, ProviderError
@@ -56,6 +56,11 @@ second on one team is kept by asking each team one thing a batch.
 _UNKNOWN_ARCHIVED = (
     f"Graph does not say which teams are archived, so that no channel of those teams is taken for deleted. Grant the "
     f"application permission {TEAMS.permission}, and have an administrator of the tenant consent to it."
+)
+
+_FLAG_WITHOUT_TEAM = (
+    "Its group is still flagged as a team. If Graph says so for days and the team is really gone, delete its group in "
+    'Microsoft Entra, or take "Team" out of the group\'s resourceProvisioningOptions.'
 )
 
 USERS_FEED = Feed("users", "users/delta", CHANGED_USERS, records.CHANGED_USER_FIELDS)
@@ -185,18 +190,23 @@ def _team_pages(session: Session, found: Found) -> Iterator[Page]:
     :raises ProviderError: not one of the teams can be read.
     """
     flagged = _Flagged(session)
+    known = cache(lambda: dict.fromkeys(session.known("TEAM")))
     told = since(session, GROUPS_FEED)
     if told is None:
         bookmark = begin(session, GROUPS_FEED)
         ids = list(flagged.ids())
     else:
         bookmark = told.bookmark
-        ids = _still_flagged(session, told)
+        ids = _still_flagged(known(), told)
         flagged.rejected += [rejection._replace(key=None) for rejection in told.rejected]
     # A repeated team is read and told once more, on a later page: so the diff learns that the paging shifted.
     for some in (ids, flagged.repeated):
         for team_id, answer in ask_each(session, TEAMS, some, "teams/{}", {"$select": records.TEAM_FIELDS}):
             if not isinstance(answer, NotFound):
+                yield _team_page(team_id, answer, found)
+            elif team_id in known():
+                # A team goes with its group, and the group is there: that is no proof, and one of the two is not up to date.
+                answer.remedy = _FLAG_WITHOUT_TEAM
                 yield _team_page(team_id, answer, found)
     yield Page([], flagged.rejected)
     errors = [state for state in found.values() if isinstance(state, ProviderError)]
@@ -205,19 +215,23 @@ def _team_pages(session: Session, found: Found) -> Iterator[Page]:
     if None in found.values():
         session.warn(_UNKNOWN_ARCHIVED)
     if not flagged.rejected and not flagged.repeated:
-        session.memo["teams"] = {team_id: not isinstance(state, ProviderError) for team_id, state in found.items()}
+        # Of a team that was read, or is stored, it is not believed that it is not there for its apps.
+        session.memo["teams"] = {
+            team_id: isinstance(state, NotFound) or not isinstance(state, ProviderError)
+            for team_id, state in found.items()
+        }
         if bookmark is not None:
             # The others have no team, and may get one without a change of their own: they are asked again.
             others = [team_id for team_id in ids if team_id not in found]
             session.next_bookmarks["teams"] = remembering(bookmark, others)
 
 
-def _still_flagged(session: Session, told: Told) -> list[str]:
+def _still_flagged(known: Iterable[str], told: Told) -> list[str]:
     """The groups flagged as teams: those of the night before, and what changed since.
 
     A row that does not say how the flag is leaves it as it was: never set, for a group that nobody knows.
     """
-    ids = dict.fromkeys([*session.known("TEAM"), *told.remembered])
+    ids = dict.fromkeys([*known, *told.remembered])
     for key, row in told.rows.items():
         options = row.get("resourceProvisioningOptions")
         if not is_removed(row) and (options is None or "Team" in options):

@@ -141,6 +141,20 @@ def test_a_flagged_group_without_a_team_is_no_team_and_no_failure() -> None:
     assert current.memo["teams"] == {"a": True}
 
 
+def test_a_stored_team_that_graph_does_not_find_while_its_group_is_flagged_is_not_taken_for_gone() -> None:
+    graph = of_teams("a", "stored", "bare", stored=GONE, bare=GONE, stored__installedApps=GONE)
+    current = session(graph)
+    current.known = lambda _kind: ["a", "stored"]
+    read, unread = walk(current, SyncType.TEAMS)
+    assert {name: type(error) for name, error in unread.items()} == {"channels:stored": NotFound}
+    (rejected,) = [one for page in read["teams"] for one in page.rejected]
+    assert (rejected.key, rejected.kind) == ("stored", "TEAM")
+    assert "Its group is still flagged as a team" in rejected.message
+    graph._answers["subscriptions"] = [rows()]
+    _, unread = walk(current, SyncType.NOTIFICATIONS)
+    assert {name: type(error) for name, error in unread.items()} == {"apps:stored": NotFound}
+
+
 def test_an_archived_team_proves_no_channel_absent() -> None:
     graph = of_teams("a", "old", old=ok(team("old", isArchived=True)))
     current = session(graph)
