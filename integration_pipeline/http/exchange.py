@@ -14,7 +14,6 @@ import weakref
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import httpx
 
@@ -27,6 +26,7 @@ from integration_pipeline.errors import (
     TimedOut,
     reason,
 )
+from integration_pipeline.http.wire import Wire
 from integration_pipeline.provider import Answer
 
 LARGEST_BODY_BYTES = 64 * 1024 * 1024
@@ -74,9 +74,8 @@ class Exchange:
         self._lock = threading.Lock()
         self._is_kept_open = False
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
-        self._http = transport or httpx.HTTPTransport(
-            verify=_tls(), trust_env=False, limits=httpx.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS)
-        )
+        self._wire = Wire(_tls(), keep_alive_seconds=KEEP_ALIVE_SECONDS, clock=clock, on_open=self._opened)
+        self._http = transport or self._wire
 
     def send(self, request: Request, *, deadline: float, is_kept: bool = False) -> Answer:
         """Send once and read the whole answer.
@@ -128,13 +127,14 @@ class Exchange:
         now = self._clock()
         timeout = max(min(self._timeout_seconds, deadline - now), 0.001)
         until = min(now + WHOLE_ANSWER_TIMEOUTS * self._timeout_seconds, deadline)
+        self._wire.end_at(until)
         try:
             outgoing = httpx.Request(
                 request.method,
                 request.url,
                 headers={**_HEADERS, **request.headers},
                 content=request.content,
-                extensions={"trace": self._trace, "timeout": dict.fromkeys(_TIMEOUTS, timeout)},
+                extensions={"timeout": dict.fromkeys(_TIMEOUTS, timeout)},
             )
             with contextlib.closing(self._http.handle_request(outgoing)) as response:
                 headers = _headers(response)
@@ -143,7 +143,7 @@ class Exchange:
         except (httpx.HTTPError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and not self._closed.is_set():
                 raise  # RuntimeError is how a pool that was closed meanwhile ends, and else a mistake of ours
-            failure = self._failure(request, error)
+            failure = self._failure(request, error, is_over=self._clock() >= until)
         raise failure  # out here, so that httpx's own text hangs on no trace
 
     def _body(self, request: Request, response: httpx.Response, until: float) -> bytes:
@@ -155,27 +155,27 @@ class Exchange:
             if size > LARGEST_BODY_BYTES:
                 raise _too_large(request)
             if self._clock() > until:
-                raise TimedOut(f"{request.place}: the answer came too slowly")
+                raise _too_slow(request)
             chunks.append(chunk)
         return b"".join(chunks)
 
-    def _failure(self, request: Request, error: Exception) -> PipelineError:
+    def _failure(self, request: Request, error: Exception, *, is_over: bool) -> PipelineError:
         if self._closed.is_set():
             return _interrupted()
+        if isinstance(error, httpx.TimeoutException) and is_over:
+            return _too_slow(request)
         if isinstance(error, httpx.TimeoutException):
             return TimedOut(f"{request.place}: no answer in time ({type(error).__name__})")
         # The operating system's words say why and quote nobody; those of a broken protocol quote what was sent.
         said = reason(error) if isinstance(error, httpx.NetworkError) else ""
         return NetworkError(f"{request.place}: {said or type(error).__name__}")
 
-    def _trace(self, event: str, info: Mapping[str, Any]) -> None:
-        if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
-            opened = info["return_value"].get_extra_info("socket")
-            with self._lock:
-                self._sockets.add(opened)
-                is_late = self._closed.is_set() and not self._is_kept_open
-            if is_late:  # it was being opened while the others were hung up
-                _shut(opened)
+    def _opened(self, opened: socket.socket) -> None:
+        with self._lock:
+            self._sockets.add(opened)
+            is_late = self._closed.is_set() and not self._is_kept_open
+        if is_late:  # it was being opened while the others were hung up
+            _shut(opened)
 
 
 def _headers(response: httpx.Response) -> dict[str, str]:
@@ -203,6 +203,10 @@ def _unpacked(request: Request, headers: Mapping[str, str], body: bytes) -> byte
     if not unpacking.eof:
         raise Garbled(f"{request.place}: an answer whose compression is broken")
     return found
+
+
+def _too_slow(request: Request) -> TimedOut:
+    return TimedOut(f"{request.place}: the answer came too slowly")
 
 
 def _too_large(request: Request) -> InvalidResponse:

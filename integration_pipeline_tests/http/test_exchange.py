@@ -138,6 +138,23 @@ def test_a_server_that_drips_times_out_although_no_single_read_does(serve: Serve
         exchanges(0.1).send(get(server), deadline=math.inf)
 
 
+def test_a_server_that_drips_its_headers_times_out_too(serve: Serve, exchanges: Exchanges) -> None:
+    ended: list[bool] = []
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(HEAD + b"X-Slow: ")
+        for _ in range(250):  # five seconds
+            if server.over.wait(0.02):
+                return
+            connection.sendall(b"a")
+        ended.append(True)
+
+    server = serve(drip)
+    with pytest.raises(TimedOut, match="too slowly"):
+        exchanges(0.1).send(get(server), deadline=math.inf)
+    assert not ended
+
+
 def test_the_deadline_ends_an_answer_too(serve: Serve, exchanges: Exchanges) -> None:
     server = serve(lambda _connection: server.over.wait(5))
     with pytest.raises(TimedOut):
