@@ -11,7 +11,7 @@ The map, in the order in which a night goes::
         tokens.py, crypto.py     a valid token; secrets sealed and opened
         registry.py, provider.py which providers there are; what a provider is
         providers/<vendor>/      auth (tokens), answers (errors), records, pages, directory (what to ask)
-        http/                    client (limit, send, classify, retry), limiter, retry, paging, listings, hosts, webhook
+        http/                    client (limit, send, classify, retry), exchange, wire, limiter, retry, paging, listings, hosts, webhook
         attempt.py, reading.py   one sync under way; the walk, all of it but the writing
         diff.py                  what changed against what is stored
         guard.py, verdict.py     whether so much may go at once; what the walk came to
