@@ -147,12 +147,12 @@ JAPANESE: Mapping[str, str] = {
     "Google accepts no key of {email} ({reason})": "Google が {email} の鍵を受け付けません（{reason}）",
     "Google rejects even a fresh token of {email}": "Google が {email} の新しいトークンも受け付けません",
     "the key of {email} cannot be used ({reason})": "{email} の鍵を使えません（{reason}）",
-    "{method} {place}: the service account may not edit the spreadsheet ({reason})": "サービスアカウントがスプレッドシートを編集できません（{reason}）",
-    "{method} {place}: there is no such spreadsheet (any more) ({reason})": "スプレッドシートがありません（{reason}）",
-    "{method} {place}: the quota of requests a minute is used up ({reason})": "1 分あたりのリクエストの割り当てを使い切りました（{reason}）",
-    "{method} {place}: the quota of tokens is used up ({reason})": "トークンの割り当てを使い切りました（{reason}）",
-    "{method} {place}: the Google Sheets API is switched off for the service account's project ({reason})": "サービスアカウントのプロジェクトで Google Sheets API が無効です（{reason}）",
-    "{method} {place}: Google refuses to make this change ({reason})": "Google がこの変更を受け付けません（{reason}）",
+    "{method} {place}: the service account may not edit the spreadsheet ({reason})": "サービスアカウントがスプレッドシートを編集できません（{reason}、{place}）",
+    "{method} {place}: there is no such spreadsheet (any more) ({reason})": "スプレッドシートがありません（{reason}、{place}）",
+    "{method} {place}: the quota of requests a minute is used up ({reason})": "1 分あたりのリクエストの割り当てを使い切りました（{reason}、{place}）",
+    "{method} {place}: the quota of tokens is used up ({reason})": "トークンの割り当てを使い切りました（{reason}、{place}）",
+    "{method} {place}: the Google Sheets API is switched off for the service account's project ({reason})": "サービスアカウントのプロジェクトで Google Sheets API が無効です（{reason}、{place}）",
+    "{method} {place}: Google refuses to make this change ({reason})": "Google がこの変更を受け付けません（{reason}、{place}）",
     "another publishing has been writing this spreadsheet for minutes": "別の公開が、数分間このスプレッドシートに書き込み続けています",
 }  # fmt: skip
 """English template → Japanese template."""
