@@ -50,6 +50,7 @@ class Target:
             column_types=", ".join(f"{name} {type_}" for name, type_ in self.columns.items()),
             assignments=_assignments((*self.columns, *self.found)),
             found_assignments=_assignments(self.found),
+            among_staged="" if self.by_kind else f"AND target.{self.key} = {_STAGED_KEYS}",
             **more,
         )
 
@@ -57,6 +58,11 @@ class Target:
         """The record's own columns by name, truth values as such."""
         named = zip(self.columns.items(), values, strict=True)
         return {name: value == "t" if type_ == "boolean" else value for (name, type_), value in named}
+
+
+_STAGED_KEYS = "ANY(ARRAY(SELECT changing.key FROM stage AS changing WHERE changing.action <> 'C'))"
+"""The rows that change, of which there are few on most nights: as an array they are looked up by the index, where a join
+by hashing reads the whole directory. Where ids are unique within their kind only, they are no index condition."""
 
 
 def _assignments(names: Sequence[str]) -> str:

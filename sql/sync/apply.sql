@@ -15,7 +15,9 @@ logged AS (
         to_jsonb(target) - 'tenant_id' - 'system_type' - 'kind' - '{key}'
     FROM {table} AS target
     INNER JOIN stage ON target.kind = stage.kind AND target.{key} = stage.key
-    WHERE target.tenant_id = %(tenant_id)s AND target.system_type = %(system_type)s AND stage.action <> 'C'
+    WHERE
+        target.tenant_id = %(tenant_id)s AND target.system_type = %(system_type)s {among_staged}
+        AND stage.action <> 'C'
 ),
 written AS (
     UPDATE {table} AS target SET
@@ -23,7 +25,7 @@ written AS (
         content_hash = staged.content_hash, changed_sync_id = %(sync_id)s, changed_at = %(at)s
     FROM staged
     WHERE
-        target.tenant_id = %(tenant_id)s AND target.system_type = %(system_type)s
+        target.tenant_id = %(tenant_id)s AND target.system_type = %(system_type)s {among_staged}
         AND target.kind = staged.kind AND target.{key} = staged.key AND staged.action = 'U'
 ),
 gone AS (
@@ -32,7 +34,7 @@ gone AS (
         content_hash = staged.content_hash, changed_sync_id = %(sync_id)s, changed_at = %(at)s
     FROM staged
     WHERE
-        target.tenant_id = %(tenant_id)s AND target.system_type = %(system_type)s
+        target.tenant_id = %(tenant_id)s AND target.system_type = %(system_type)s {among_staged}
         AND target.kind = staged.kind AND target.{key} = staged.key AND staged.action = 'G'
 ),
 created AS (

@@ -10,4 +10,7 @@ SELECT
     CASE stage.action WHEN 'G' THEN known.match_email_2 ELSE stage.match_email_2 END AS match_email_2
 FROM stage
 LEFT JOIN external_users AS known
-    ON known.tenant_id = %(tenant_id)s AND known.system_type = %(system_type)s AND stage.key = known.external_user_id
+    ON
+        known.tenant_id = %(tenant_id)s AND known.system_type = %(system_type)s
+        AND known.external_user_id = ANY(ARRAY(SELECT changing.key FROM stage AS changing WHERE changing.action <> 'C'))
+        AND stage.key = known.external_user_id
