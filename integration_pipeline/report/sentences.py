@@ -8,7 +8,7 @@ here stays as it was stored; tests see to it that every remedy is.
 
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 
 _REINSTALL = (
     "Have somebody who may install apps in the workspace open the app at api.slack.com/apps and install it again"
@@ -169,24 +169,35 @@ _PATTERNS: Mapping[str, str] = {
 """What may stand in braces; else it is a word. ``why`` is a sentence of its own, and translated too."""
 _WORD = r"[^\s;]+?"
 _WHY, _REST = "why", "rest"
+
+DEEPEST = 8
+"""How many sentences stand in or behind one another. A listing's name is the provider's, and may read like many more."""
+
 _BRACES = re.compile(r"\\\{(\w+)\\\}")
 
 
 def japanese(text: str) -> str | None:
     """A sentence, several in a row, or several between semicolons; None where any of them is not known."""
+    return _said(text, DEEPEST)
+
+
+@lru_cache(maxsize=4096)
+def _said(text: str, depth: int) -> str | None:
+    if depth == 0:
+        return None
     for pattern, translation in _templates():
         found = pattern.fullmatch(text)
-        said = _filled(translation, found.groupdict()) if found else None
+        said = _filled(translation, found.groupdict(), depth) if found else None
         if said is not None:
             return said
     parts = text.split("; ")
-    said_parts = [japanese(part) for part in parts] if len(parts) > 1 else [None]
+    said_parts = [_said(part, depth - 1) for part in parts] if len(parts) > 1 else [None]
     return None if None in said_parts else "。".join(filter(None, said_parts))
 
 
-def _filled(translation: str, values: dict[str, str]) -> str | None:
+def _filled(translation: str, values: dict[str, str], depth: int) -> str | None:
     """A translation with what it names, and what follows it; None where a sentence in it is not known."""
-    sentences = {name: japanese(values[name]) for name in (_WHY, _REST) if name in values}
+    sentences = {name: _said(values[name], depth - 1) for name in (_WHY, _REST) if name in values}
     if None in sentences.values():
         return None
     return translation.format(**{**values, **sentences}) + (sentences.get(_REST) or "")

@@ -118,6 +118,11 @@ def test_what_is_not_known_stays_as_it_was_stored() -> None:
     assert japanese("") is None
 
 
+@pytest.mark.parametrize("part", ["x: ", "could not read a: ", "Slack answered x; ", "and 3 more; ", "{why} "])
+def test_what_a_provider_calls_its_things_keeps_nobody_busy(part: str) -> None:
+    assert japanese(part * 2000 + "something new") is None
+
+
 @pytest.mark.parametrize("status", [400, 403, 404, 429])
 def test_what_google_refuses_is_told_with_the_address_to_share_with(status: int) -> None:
     error = refusal(Answer(status, {}, b"{}"), "GET sheets.googleapis.com/v4/x", "kpi@p.iam.gserviceaccount.com")
