@@ -30,25 +30,55 @@ def measure(machine: Machine, results: Results, tenants: int, *, users: int = US
         results.say(f"importing {tenants:,} tenants for Dagster …")
         variables = {SLACK_URL: server.url("first")}
         database = multiplied(machine, world_of(users), tenants, variables)
-        environ = machine.environ(database, **variables)
-        configured = settings.load(environ, endpoints())
-        environ = dagster_environment(environ, settings=configured, database_url=machine.url_of(database))
         ids = [f"tenant-{number:04d}" for number in range(1, tenants + 1)]
-        run(machine, database, [sys.executable, "-c", _ADD, *ids], environ)
+        environ = environment(machine, database, variables, ids)
         for night in ("first", "unchanged"):
             calls, stored = server.tally().calls, _stored(machine)
-            cost = _sum([_run(machine, database, environ, chunk) for chunk in chunks(ids, CHUNK)])
+            cost = morning(machine, database, environ, ids)
             cost.calls = server.tally().calls - calls
+            machine.rest(database)
             results.add(Line(CASE, "product", night, users, tenants, cost))
             results.figure(f"Dagster, CPU s per tenant, {night} night", cost.cpu / tenants)
             results.figure(f"Dagster, KB stored per tenant, {night} night", (_stored(machine) - stored) / 1e3 / tenants)
-        results.figure("Dagster, CPU s of a run of one tenant", _run(machine, database, environ, ids[:1]).cpu)
+        alone = morning(machine, database, environ, ids[:1])
+        results.figure("Dagster, CPU s of a run of one tenant", alone.cpu)
         machine.drop(database)
 
 
-def _run(machine: Machine, database: str, environ: Mapping[str, str], tenant_ids: Sequence[str]) -> Cost:
+def environment(
+    machine: Machine, database: str, variables: Mapping[str, str], tenant_ids: Sequence[str]
+) -> Mapping[str, str]:
+    """The environment of Dagster's processes, with an instance in which the tenants are partitions.
+
+    :param variables: where the providers are.
+    """
+    environ = machine.environ(database, **variables)
+    configured = settings.load(environ, endpoints())
+    environ = dagster_environment(environ, settings=configured, database_url=machine.url_of(database))
+    run(machine, database, [sys.executable, "-c", _ADD, *tenant_ids], environ)
+    return environ
+
+
+def morning(
+    machine: Machine,
+    database: str,
+    environ: Mapping[str, str],
+    tenant_ids: Sequence[str],
+    *,
+    size: int = CHUNK,
+    may_fail: bool = False,
+) -> Cost:
+    """What the runs of these tenants cost, as the schedule cuts them, one after the other.
+
+    :param may_fail: whether tenants may fail, and with them their runs.
+    """
     command = [_DAGSTER, "job", "execute", "-m", "integration_pipeline.definitions", "-j", "sync_tenants"]
-    return run(machine, database, [*command, "--tags", json.dumps(range_tags(tenant_ids))], environ)
+    return _sum(
+        [
+            run(machine, database, [*command, "--tags", json.dumps(range_tags(chunk))], environ, may_fail=may_fail)
+            for chunk in chunks(tenant_ids, size)
+        ]
+    )
 
 
 def _stored(machine: Machine) -> int:

@@ -17,6 +17,8 @@ from integration_pipeline_tests.bench.results import Results
 
 _SYNC = (sys.executable, "-m", "integration_pipeline", "sync", "--sync-type", "users", "--output", "json")
 _TENANTS, _PROCESSES = 16, 4
+HOW_MANY = 5
+"""As many as a run that went to its end has told of."""
 
 
 def measure(machine: Machine, results: Results, *, users: int = 5000, tenant_users: int = 200) -> None:

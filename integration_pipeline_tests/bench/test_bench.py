@@ -11,9 +11,9 @@ import pytest
 
 from integration_pipeline_tests.bench import machine, nights, pages, plot, scaling, targets, tenants
 from integration_pipeline_tests.bench.machine import Machine
-from integration_pipeline_tests.bench.meter import Failed, run
+from integration_pipeline_tests.bench.meter import Cost, Failed, run
 from integration_pipeline_tests.bench.pages import Night
-from integration_pipeline_tests.bench.results import Results, table
+from integration_pipeline_tests.bench.results import Line, Results, table
 from integration_pipeline_tests.bench.scaling import Fleet, Units
 from integration_pipeline_tests.chaos.commands import stopped
 
@@ -87,6 +87,18 @@ def test_the_tables_have_every_line_and_the_targets_say_what_was_not_measured(me
     shown = list(targets.shown(measured))
     assert len(shown) == 2 + len(targets.TARGETS)
     assert all("not in this run" in line for line in shown if line.startswith("| P1 "))
+
+
+def test_what_was_measured_in_part_is_not_said_to_be_met() -> None:
+    results = Results(say=lambda _: None)
+    results.word("fault: the first of them", "survived: exit code 1, 5 of 5 users active")
+    cost = Cost(wall=1, client_cpu=1, server_cpu=0, wal_mb=0, statements=9, peak_mb=80)
+    for night in Night:
+        results.add(Line(nights.CASE, "product", night, targets.LARGE, cost=cost))
+    verdicts = {target.name: target.judge(results) for target in targets.TARGETS}
+
+    assert verdicts["P13"] == ("1 of 5 survived", False)
+    assert verdicts["P6"] == ("80 MB at 100,000; the rest not in this run", None)
 
 
 def test_the_plot_is_a_picture_with_a_bar_for_each(measured: Results) -> None:
