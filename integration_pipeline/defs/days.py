@@ -105,7 +105,8 @@ class Work:
         lost = {trouble.tenant_id: trouble.reason for trouble in self.troubles}
         tenant_ids = tuple(tenant_id for tenant_id in wanted if tenant_id not in lost)
         # A day that has begun nowhere yet is no mistake: it is written when it has.
-        last = min(self.days[-1], max((self.todays[tenant_id] for tenant_id in tenant_ids), default=self.days[-1]))
+        begun = [self.todays[tenant_id] for tenant_id in tenant_ids if tenant_id in self.todays]
+        last = min(self.days[-1], max(begun, default=self.days[-1]))
         request = Request(tenant_ids=tenant_ids, first=min(self.days[0], last), last=last)
         pairs, broken = self._select(request)
         found = [*broken, *(Sheet(each, Status.FAILED, lost[each]) for each in wanted if each in lost)]
@@ -129,7 +130,7 @@ class Work:
                 )
             except UsageError as error:
                 self.troubles.append(Trouble(tenant_id, SHEETS, CONFIGURATION, str(error), error.remedy))
-                broken.append(Sheet(tenant_id, "", Status.FAILED, 0, 0, str(error)))
+                broken.append(Sheet(tenant_id, Status.FAILED, str(error)))
         return pairs, broken
 
     def _noted(self, result: Published) -> Sheet:

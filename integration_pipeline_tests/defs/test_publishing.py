@@ -164,6 +164,12 @@ def test_a_key_that_does_not_open_stops_nobody_else(stage: Stage) -> None:
     assert told.description is not None
     assert "beta google_sheets_kpis: CONFIGURATION: " in told.description
     assert days_in(stage, "alpha") == [ago(1).isoformat(), today().isoformat()]
+    assert colour(stage, "google_sheets_kpis", today()) == "red"
+    rows = stage.observed("google_sheets_kpis")[today().isoformat()].metadata["spreadsheets"]
+    assert isinstance(rows, dg.TableMetadataValue)
+    (named, *_) = rows.records
+    assert (named.data["tenant"], named.data["status"], named.data["spreadsheet"]) == ("beta", "FAILED", "")
+    assert "beta" in str(named.data["message"])
 
 
 def test_a_backfill_of_thirty_days_for_one_tenant_is_one_read_and_one_write(stage: Stage) -> None:
