@@ -88,7 +88,7 @@ def select(pipeline: Pipeline, request: Request) -> Selection:
 
 def _select_each(pipeline: Pipeline, request: Request, tenant_id: str, found: Selection) -> None:
     """One tenant's systems, each by itself: they are independent of one another, too."""
-    for system in request.systems or FOLDERS:
+    for system in dict.fromkeys(request.systems or FOLDERS):
         try:
             found.connections.extend(batch.select(pipeline, replace(request, systems=(system,))))
         except UsageError as error:

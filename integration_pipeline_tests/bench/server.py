@@ -70,7 +70,7 @@ def serving(
             assert line, "the bench's server did not start"
             yield Server(line.strip())
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
+            os.killpg(process.pid, signal.SIGKILL)  # they have nothing to put in order
 
 
 class _Talk(asyncio.Protocol):
