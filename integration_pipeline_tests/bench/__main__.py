@@ -56,20 +56,20 @@ def main() -> int:
     print("\n".join(_told(results)))
     if arguments.plot:
         sizes = [line.users for line in results.lines if line.case == nights.CASE]
-        size = max((users for users in sizes if users < nights.TOO_SLOW_FROM), default=0)
+        size = max((users for users in sizes if users < nights.LARGE_FROM), default=0)
         arguments.plot.write_text(plot.drawn(results, size), encoding="utf-8")
     return int(not results.is_whole)
 
 
 def _nights(ready: Machine, results: Results, arguments: argparse.Namespace) -> None:
     for users in arguments.users:
-        if users < nights.TOO_SLOW_FROM:
+        if users < nights.LARGE_FROM:
             nights.measure(ready, results, users, subjects=_chosen(arguments), repeat=arguments.repeat)
 
 
 def _large(ready: Machine, results: Results, arguments: argparse.Namespace) -> None:
     for users in arguments.users:
-        if users >= nights.TOO_SLOW_FROM:
+        if users >= nights.LARGE_FROM:
             nights.measure(ready, results, users, subjects=_chosen(arguments))
 
 

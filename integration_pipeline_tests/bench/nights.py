@@ -17,8 +17,8 @@ CASE = "nights"
 TWO_NIGHTS = (Night.FIRST, Night.UNCHANGED)
 UNLOGGED = ("log_statement = 'none'",)
 UNQUOTED = (*UNLOGGED, "log_duration = on")
-TOO_SLOW_FROM = 1_000_000
-"""From how many users on those that write every row are left out."""
+LARGE_FROM = 1_000_000
+"""From how many users on a directory is a case of its own, which is not repeated."""
 _LEFT_OUT = "it failed, or would take from minutes to hours"
 
 
@@ -31,12 +31,14 @@ class Subject:
     nights: tuple[Night, ...] = tuple(Night)
     is_slow: bool = False
     """Whether it writes every row every night. Its other nights are as its unchanged one."""
+    most_users: int = 1_000_000
+    """The largest directory that it is given: beyond, it would take from minutes to hours."""
     logs: tuple[str, ...] = ()
     """How PostgreSQL is to log its statements, where not with their text. Text costs: of those that send megabytes of it
     only the fact is logged; the loop counts for itself."""
 
     def nights_with(self, users: int) -> tuple[Night, ...]:
-        return () if self.is_slow and users >= TOO_SLOW_FROM else self.nights
+        return self.nights if users <= self.most_users else ()
 
 
 SUBJECTS = (
@@ -45,8 +47,8 @@ SUBJECTS = (
     Subject("floor", "floor: + diff, changes only"),
     Subject("product", "integration_pipeline"),
     Subject("dlt-lean", "dlt lean (csv, 5 columns)", nights=TWO_NIGHTS, is_slow=True, logs=UNQUOTED),
-    Subject("dlt", "dlt rest_api → merge, default", nights=TWO_NIGHTS, is_slow=True, logs=UNQUOTED),
-    Subject("rowwise", "row by row (batch definition)", nights=TWO_NIGHTS, is_slow=True, logs=UNLOGGED),
+    Subject("dlt", "dlt rest_api → merge, default", TWO_NIGHTS, is_slow=True, most_users=100_000, logs=UNQUOTED),
+    Subject("rowwise", "row by row (batch definition)", TWO_NIGHTS, is_slow=True, most_users=10_000, logs=UNLOGGED),
 )
 TITLES = {subject.name: subject.title for subject in SUBJECTS}
 
