@@ -48,7 +48,7 @@ SUBJECTS = (
     Subject("product", "integration_pipeline"),
     Subject("dlt-lean", "dlt lean (csv, 5 columns)", nights=TWO_NIGHTS, is_slow=True, logs=UNQUOTED),
     Subject("dlt", "dlt rest_api → merge, default", TWO_NIGHTS, is_slow=True, most_users=100_000, logs=UNQUOTED),
-    Subject("rowwise", "row by row (batch definition)", TWO_NIGHTS, is_slow=True, most_users=10_000, logs=UNLOGGED),
+    Subject("rowwise", "row by row (batch definition)", TWO_NIGHTS, is_slow=True, most_users=100_000, logs=UNLOGGED),
 )
 TITLES = {subject.name: subject.title for subject in SUBJECTS}
 
