@@ -27,6 +27,7 @@ class Run:
     :param batch_size: how many changed records are buffered at a time; None = as the connection says.
     :param run_id: the Dagster run that asks, kept in the history.
     :param estimates: what each sync type is expected to cost, where that is known.
+    :param give_way: called before changes are written, which may take the database a while: others may work meanwhile.
     :param on_begin: told the ``sync_id`` of every history row that is open from now on.
     :param on_interrupted: told the outcome of a sync that is cut off, since nobody gets it back.
     :param on_read: told how many rows of the source were read so far.
@@ -38,6 +39,7 @@ class Run:
     batch_size: int | None = None
     run_id: str | None = None
     estimates: Mapping[SyncType, Estimate] = field(default_factory=dict)
+    give_way: Callable[[], None] = ignore
     on_begin: Callable[[Connection, UUID], None] = ignore
     on_interrupted: Callable[[Connection, Outcome], None] = ignore
     on_read: Callable[[Connection, SyncType, int], None] = ignore

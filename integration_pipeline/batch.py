@@ -21,7 +21,7 @@ import psycopg
 
 from integration_pipeline import registry
 from integration_pipeline.attempt import Run, ignore
-from integration_pipeline.crew import Crew, most_under_way
+from integration_pipeline.crew import Crew, Turn, most_under_way
 from integration_pipeline.errors import Busy, Interrupted, PipelineError, ProviderError
 from integration_pipeline.estimate import estimated
 from integration_pipeline.http.limiter import Pause
@@ -210,6 +210,7 @@ class _Work:
         self.expected = expected
         most = most_under_way(min(MAX_UNDER_WAY, len(connections)), slots=concurrency)
         self.crew = Crew(self._work_on, connections, slots=concurrency, most=most)
+        self.turn = Turn(self.crew)
         self.results: queue.SimpleQueue[Outcome | Refused | BaseException | None] = queue.SimpleQueue()
         self.stopping = threading.Event()
         self.open_rows: dict[UUID, Connection] = {}
@@ -217,6 +218,7 @@ class _Work:
 
     def _work_on(self, connection: Connection) -> None:
         """One connection, whatever happens to it; holds a slot of the crew's."""
+        self.turn.take()
         try:
             self._one(connection)
         except Interrupted:
@@ -230,6 +232,8 @@ class _Work:
         except Exception as error:  # noqa: BLE001 - a thread's edge: carried to the consumer, which raises it
             self.results.put(error)
             return
+        finally:
+            self.turn.give_up()
         self.results.put(None)
 
     def _unbegun(self, connection: Connection, error: PipelineError) -> None:
@@ -243,7 +247,8 @@ class _Work:
             manner = Manner(
                 wait=self.pause,
                 on_wait=lambda seconds, reason: self.on_event(Waiting(connection, seconds, reason)),
-                slot=self.crew,
+                slot=self.turn,
+                turn=self.turn,
                 force_refresh=self.request.force_refresh,
                 keep_tokens=not self.request.dry_run,
             )
@@ -277,7 +282,7 @@ class _Work:
         aside = Pause(
             self.pause,
             on_wait=lambda _, reason: self.on_event(Waiting(connection, math.inf, reason)),
-            slot=self.crew,
+            slot=self.turn,
         )
         return self.pipeline.locks.hold(
             connection.tenant_id,
@@ -295,6 +300,7 @@ class _Work:
             batch_size=self.request.batch_size,
             run_id=self.request.run_id,
             estimates=self.expected.get((session.connection.tenant_id, session.connection.system), {}),
+            give_way=self.turn.give_up,
             on_begin=lambda connection, sync_id: self.open_rows.update({sync_id: connection}),
             on_interrupted=lambda connection, outcome: self.on_event(CutOff(connection, outcome)),
             on_read=lambda connection, sync_type, rows: self.on_event(Read(connection, sync_type, rows)),

@@ -10,7 +10,7 @@ import resource
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 Job = TypeVar("Job")
 
@@ -18,6 +18,15 @@ FILES_EACH = 3
 """What a job may have open while it waits: its way to the provider, and two temporary files."""
 OTHER_FILES = 200
 """What the process has open besides."""
+PATIENCE_SECONDS = 0.25
+"""How long anybody waits for a turn: longer than seven others take for a page and what goes with it."""
+
+
+class Slot(Protocol):
+    """The right to work, of which there are only so many."""
+
+    def acquire(self) -> object: ...
+    def release(self) -> None: ...
 
 
 def most_under_way(wanted: int, *, slots: int) -> int:
@@ -32,6 +41,62 @@ def most_under_way(wanted: int, *, slots: int) -> int:
     allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), hard))
     return max(slots, min(wanted, (allowed - OTHER_FILES) // FILES_EACH))
+
+
+class Turn:
+    """One at a time, in the order in which they came: a courtesy among those who hold a slot, on which nothing depends.
+
+    Python runs one thread at a time. Eight that compute at once take eight times as long, each of them, and ask their
+    providers all at the same moment, night long; one after the other, the first is done in an eighth of that time, and
+    computes while the others wait for an answer. A turn is given up for a call, and for a wait with the slot. Nobody
+    waits for it longer than :data:`PATIENCE_SECONDS`: who hangs (in the database, say) loses it and stops nobody.
+
+    :param slot: what is held beside it (:class:`Crew`).
+    """
+
+    def __init__(self, slot: Slot, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self._slot = slot
+        self._patience = patience_seconds
+        self._mutex = threading.Lock()
+        self._holder: int | None = None
+        self._waiting: deque[tuple[int, threading.Lock]] = deque()
+
+    def acquire(self) -> None:
+        """Take a slot, and the turn."""
+        self._slot.acquire()
+        self.take()
+
+    def release(self) -> None:
+        """Give up both."""
+        self.give_up()
+        self._slot.release()
+
+    def take(self) -> None:
+        """Wait for the turn; nothing to whoever has it."""
+        me = threading.get_ident()
+        with self._mutex:
+            if self._holder in {None, me}:
+                self._holder = me
+                return
+            gate = threading.Lock()
+            gate.acquire()
+            self._waiting.append((me, gate))
+        if gate.acquire(timeout=self._patience):
+            return
+        with self._mutex:
+            if self._holder != me:  # else it came at the last moment
+                self._waiting.remove((me, gate))
+                self._holder = me
+
+    def give_up(self) -> None:
+        """Pass it on; nothing to whoever does not have it (any more)."""
+        with self._mutex:
+            if self._holder != threading.get_ident():
+                return
+            self._holder = None
+            if self._waiting:
+                self._holder, gate = self._waiting.popleft()
+                gate.release()
 
 
 class Crew(Generic[Job]):

@@ -12,7 +12,7 @@ from integration_pipeline import registry, settings
 from integration_pipeline.crypto import Keyring
 from integration_pipeline.errors import UsageError
 from integration_pipeline.http.client import Client
-from integration_pipeline.http.limiter import Limiter, Slot
+from integration_pipeline.http.limiter import Limiter, Slot, Turn
 from integration_pipeline.http.webhook import Webhook
 from integration_pipeline.model import Connection, Token
 from integration_pipeline.notifier import Notifier
@@ -124,6 +124,7 @@ class Manner:
 
     :param wait: an interruptible sleep; raises Interrupted.
     :param slot: the worker slot, given up while waiting.
+    :param turn: given up while the provider is asked.
     :param force_refresh: renew tokens although the stored ones are good, and read every listing whole.
     :param keep_tokens: store renewed tokens; False in a dry run, which keeps only what would else be lost.
     """
@@ -131,6 +132,7 @@ class Manner:
     wait: Callable[[float], None]
     on_wait: Callable[[float, str], None] | None = None
     slot: Slot | None = None
+    turn: Turn | None = None
     force_refresh: bool = False
     keep_tokens: bool = True
 
@@ -191,6 +193,7 @@ def open_session(pipeline: Pipeline, connection: Connection, manner: Manner) -> 
         now=pipeline.now,
         on_wait=manner.on_wait,
         slot=manner.slot,
+        turn=manner.turn,
     )
     try:
         yield Opened(Session(connection, client, reads_all=manner.force_refresh), tokens, client.close)

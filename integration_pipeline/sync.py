@@ -117,6 +117,9 @@ def _commit(attempt: Attempt, plan: Plan, spool: Spool) -> Outcome:
         workspace=session.workspace,
     )
     database = attempt.run.database
+    counts = plan.diff.counts
+    if counts.created or counts.updated or counts.deleted:
+        attempt.run.give_way()
     outcome: Outcome | None = None
     try:
         with database.transaction(session.connection.tenant_id) as cursor:

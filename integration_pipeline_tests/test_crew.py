@@ -3,13 +3,14 @@
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 import pytest
 
-from integration_pipeline.crew import Crew
+from integration_pipeline.crew import Crew, Turn
 
 SOON = 30.0
 """A guard against hanging for ever, no expectation."""
@@ -163,3 +164,58 @@ def test_no_more_are_under_way_than_there_are_files_for(soft: int, hard: int, ex
     )
     command = [sys.executable, "-c", program, str(soft), str(hard)]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == expected
+
+
+# --- turns
+
+
+def taking(turn: Turn, name: str, taken: list[str]) -> threading.Thread:
+    """Somebody who waits for the turn, notes that it came, and passes it on."""
+
+    def work() -> None:
+        turn.take()
+        taken.append(name)
+        turn.give_up()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+def until_they_wait(turn: Turn, number: int) -> None:
+    while len(turn._waiting) < number:
+        time.sleep(0.001)
+
+
+def test_turns_come_in_the_order_in_which_they_were_asked_for() -> None:
+    turn, taken, threads = Turn(threading.Semaphore(9), patience_seconds=SOON), list[str](), list[threading.Thread]()
+    turn.take()
+    turn.take()  # has it already
+    for number, name in enumerate("abc", start=1):
+        threads.append(taking(turn, name, taken))
+        until_they_wait(turn, number)
+    assert taken == []
+    turn.give_up()
+    for thread in threads:
+        thread.join(SOON)
+    assert taken == ["a", "b", "c"]
+
+
+def test_who_hangs_loses_its_turn_and_takes_nobody_elses_away() -> None:
+    turn, taken = Turn(threading.Semaphore(9), patience_seconds=0.0), list[str]()
+    turn.take()
+    taking(turn, "not kept waiting", taken).join(SOON)
+    assert taken == ["not kept waiting"]
+    turn.give_up()  # it was lost: nobody's is passed on
+    taking(turn, "the next", taken).join(SOON)
+    assert taken == ["not kept waiting", "the next"]
+
+
+def test_whoever_waits_with_its_slot_gives_up_both() -> None:
+    slot, taken = threading.Semaphore(1), list[str]()
+    turn = Turn(slot, patience_seconds=SOON)
+    turn.acquire()
+    turn.release()
+    assert slot.acquire(blocking=False)
+    taking(turn, "another", taken).join(SOON)
+    assert taken == ["another"]

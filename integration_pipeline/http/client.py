@@ -32,7 +32,7 @@ from integration_pipeline.errors import (
 )
 from integration_pipeline.http.exchange import Exchange, Request, without
 from integration_pipeline.http.hosts import Hosts
-from integration_pipeline.http.limiter import Limiter, Pause, Slot, Waiter, own_limit, seconds_to_hold_back
+from integration_pipeline.http.limiter import Limiter, Pause, Slot, Turn, Waiter, own_limit, seconds_to_hold_back
 from integration_pipeline.http.retry import asked_to_wait, awaited, next_try
 from integration_pipeline.http.status import classify
 from integration_pipeline.model import Load
@@ -61,6 +61,7 @@ class Client:
     :param wait: an interruptible sleep; with 0 it only looks whether to stop.
     :param on_wait: told of the waits that are worth telling.
     :param slot: the worker slot, given up while waiting.
+    :param turn: given up while an answer is waited for.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Client:
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
         on_wait: Callable[[float, str], None] | None = None,
         slot: Slot | None = None,
+        turn: Turn | None = None,
         transport: httpx.BaseTransport | None = None,
         rng: random.Random | None = None,
     ) -> None:
@@ -97,6 +99,7 @@ class Client:
         self._deadline = deadline
         self._wait = wait
         self._pause = Pause(wait, on_wait=on_wait, slot=slot)
+        self._turn = turn
         self._clock = clock
         self._now = now
         self._rng = rng or random.SystemRandom()
@@ -307,7 +310,9 @@ class Client:
         if self._clock() >= self._deadline:
             raise TimedOut("the time allowed for this sync is over")
         costs = {self._own_limit: 1, **dict.fromkeys(limits, parts)}
-        with self._limiter.take(costs, pause=self._pause, deadline=self._deadline):
+        with self._turn_taken_after(), self._limiter.take(costs, pause=self._pause, deadline=self._deadline):
+            if self._turn is not None:
+                self._turn.give_up()
             self.calls += 1
             began = self._clock()
             try:
@@ -318,6 +323,14 @@ class Client:
         if held_back:
             self._limiter.block((limit.name for limit in limits), held_back)
         return answer
+
+    @contextlib.contextmanager
+    def _turn_taken_after(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            if self._turn is not None:
+                self._turn.take()
 
     def _accepted(self, answer: Answer, place: str) -> Answer:
         error = self._provider.classify(answer) or classify(answer, place)

@@ -50,6 +50,13 @@ class Slot(Protocol):
     def release(self) -> None: ...
 
 
+class Turn(Protocol):
+    """The right to compute now, one after the other: given up while an answer is waited for."""
+
+    def take(self) -> None: ...
+    def give_up(self) -> None: ...
+
+
 class Pause:
     """Waiting, in the open: announced where it is worth telling, and without keeping others from working.
 
