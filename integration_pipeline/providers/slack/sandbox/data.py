@@ -10,6 +10,9 @@ from integration_pipeline.sandbox.vendor import email_domain, seed_of
 
 _LONG_AGO = 1_502_138_686
 _BOT_KINDS = ("bot", "workflow_bot", "slackbot")
+_AVATAR_SIZES = (24, 32, 48, 72, 192, 512)
+_AVATAR = "https://avatars.example/2017-08-07/1502138686123_ge3b51ca72de5a1f20c7_{size}.png"
+"""As long as Slack's own are: a third of a row is pictures' addresses."""
 
 
 def team_id(tenant: TenantPlan) -> str:
@@ -132,12 +135,13 @@ def user_row(user: Account, *, workspace_id: str, plan: SystemPlan, with_email: 
         "fields": None,
         "status_text": "",
         "status_emoji": "",
+        "status_emoji_display_info": [],
+        "status_text_canonical": "",
         "status_expiration": 0,
         "avatar_hash": "ge3b51ca72de",
         "first_name": user.first_name or "",
         "last_name": user.last_name or "",
-        "image_24": "https://avatars.example/24.png",
-        "image_192": "https://avatars.example/192.png",
+        **{f"image_{size}": _AVATAR.format(size=size) for size in _AVATAR_SIZES},
         "team": workspace_id,
     }
     if user.email is not None and with_email and not is_bot:
