@@ -26,7 +26,7 @@ from integration_pipeline_tests.nights import nights
 
 _FINISH = r"SET\s+completed_at = \$\d+, status"
 MOMENTS: Mapping[str, str] = {
-    "the connection is read": r"refresh_token.* WHERE tenant_id = \$1 AND system_type = \$2",
+    "the connection is read": r"WITH closed AS \(\s+UPDATE external_system_sync_history",
     "the token is kept": "SET access_token",
     "the history begins": "INSERT INTO external_system_sync_history",
     "what is stored is read": r", content_hash\s+FROM",

@@ -38,11 +38,15 @@ class AfterApply:
     """The COMMIT that follows the apply, which is a word like any other before it."""
 
     def __init__(self, proxy: Proxy, loss: Loss) -> None:
-        self._proxy, self._loss = proxy, loss
+        self._proxy, self._commit = proxy, Cut(r"^Q.{4}COMMIT", loss)
         proxy.cuts.append(Cut("INSERT INTO external_users", Loss.NOTHING, meanwhile=self.arm))
 
     def arm(self) -> None:
-        self._proxy.cuts.append(Cut(r"^Q.{4}COMMIT", self._loss))
+        self._proxy.cuts.append(self._commit)
+
+    @property
+    def was_lost(self) -> bool:
+        return self._commit.met > 0
 
 
 def stored(night: Nights) -> tuple[int, list[tuple[object, ...]]]:
@@ -54,8 +58,9 @@ def stored(night: Nights) -> tuple[int, list[tuple[object, ...]]]:
 
 
 def test_a_commit_whose_answer_was_lost_is_a_success_all_the_same(night: Nights, proxy: Proxy) -> None:
-    AfterApply(proxy, Loss.ANSWER)
+    commit = AfterApply(proxy, Loss.ANSWER)
     outcome = users(night)
+    assert commit.was_lost
     assert (outcome.status, outcome.counts.created) == (Status.SUCCESS, 12)
     assert stored(night) == (12, [("SUCCESS", None, 12, True)])
 
@@ -89,15 +94,16 @@ def test_a_session_that_was_dropped_while_it_was_idle_costs_nobody_a_sync(night:
     )
     with night.pipeline.database.operator() as cursor:
         cursor.execute("SELECT set_config('role', %s, true)", (cursor.connection.info.user,))
-        assert cursor.execute(f"{ended} AND pid <> pg_backend_pid()".encode()).fetchone()
+        assert cursor.execute(f"{ended} AND pid <> pg_backend_pid()".encode()).fetchone() != (0,)
     assert {outcome.status for outcome in night.run().values()} == {Status.SUCCESS}
 
 
 @pytest.mark.parametrize("loss", [Loss.STATEMENT, Loss.ANSWER])
 def test_a_new_pair_of_tokens_outlives_the_loss_of_the_database(night: Nights, proxy: Proxy, loss: Loss) -> None:
-    proxy.cuts.append(Cut("SET access_token", loss, nth=1))
-    proxy.cuts.append(Cut("SET access_token", loss, nth=2))
+    lost = [Cut("SET access_token", loss, nth=number) for number in (1, 2)]
+    proxy.cuts.extend(lost)
     outcomes = night.run(force_refresh=True)
+    assert all(cut.met >= cut.nth for cut in lost)
     assert {outcome.status for outcome in outcomes.values()} == {Status.SUCCESS}
     assert night.sandbox.requests.count(route="oauth.v2.access") == 1
     assert {outcome.status for outcome in night.run(force_refresh=True).values()} == {Status.SUCCESS}
