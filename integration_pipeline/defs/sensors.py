@@ -26,6 +26,13 @@ ROWS_AT_ONCE = 200
 
 FRESHNESS_EVERY = dt.timedelta(hours=1)
 
+UNFINISHED = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
 Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
 
 
@@ -59,6 +66,8 @@ def tenants_in_step(context: dg.SensorEvaluationContext, database: DatabaseResou
 
         existing = TENANTS.get_partition_keys(dynamic_partitions_store=context.instance)
         added, removed = difference(existing, standing.tenants(opened))
+        if removed and _is_anything_under_way(context.instance):
+            removed = []
         told, cursor = news(opened, Cursor.read(context.cursor), now)
         stale, cursor = staleness(opened, cursor, now)
     requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
@@ -72,6 +81,11 @@ def tenants_in_step(context: dg.SensorEvaluationContext, database: DatabaseResou
         dynamic_partitions_requests=requests,
         asset_events=[*told, *stale],
     )
+
+
+def _is_anything_under_way(instance: dg.DagsterInstance) -> bool:
+    """Whether a run has not ended: it may name its tenants by the ends of a range, and without an end syncs nobody."""
+    return bool(instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1))
 
 
 def news(

@@ -3,6 +3,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from integration_pipeline.defs.partitions import range_tags
 from integration_pipeline.defs.resources import DatabaseResource
 from integration_pipeline.defs.sensors import Cursor, Event, news, staleness, tenants_in_step
 from integration_pipeline.model import SyncType
@@ -41,6 +42,20 @@ def test_partitions_follow_the_tenants_with_a_connection(stage: Stage) -> None:
         (dg.AddDynamicPartitionsRequest, ["delta"]),
         (dg.DeleteDynamicPartitionsRequest, ["gone"]),
     ]
+
+
+def test_a_partition_stays_while_a_run_may_count_from_it(stage: Stage) -> None:
+    stage.instance.add_dynamic_partitions("tenants", ["gone"])
+    run = dg.DagsterRun(
+        job_name="sync_tenants", status=dg.DagsterRunStatus.NOT_STARTED, tags=range_tags(["alpha", "gone"])
+    )
+    stage.instance.run_storage.add_run(run)
+
+    assert not look(stage).dynamic_partitions_requests
+    stage.instance.report_run_canceled(run)
+    requests = look(stage).dynamic_partitions_requests
+    assert requests is not None
+    assert [each.partition_keys for each in requests] == [["gone"]]
 
 
 def test_partitions_in_step_are_left_alone(stage: Stage) -> None:
