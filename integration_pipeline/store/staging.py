@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 import psycopg
@@ -50,7 +50,6 @@ class Target:
             column_types=", ".join(f"{name} {type_}" for name, type_ in self.columns.items()),
             assignments=_assignments((*self.columns, *self.found)),
             found_assignments=_assignments(self.found),
-            among_staged="" if self.by_kind else f"AND target.{self.key} = {_STAGED_KEYS}",
             **more,
         )
 
@@ -58,11 +57,6 @@ class Target:
         """The record's own columns by name, truth values as such."""
         named = zip(self.columns.items(), values, strict=True)
         return {name: value == "t" if type_ == "boolean" else value for (name, type_), value in named}
-
-
-_STAGED_KEYS = "ANY(ARRAY(SELECT changing.key FROM stage AS changing WHERE changing.action <> 'C'))"
-"""The rows that change, of which there are few on most nights: as an array they are looked up by the index, where a join
-by hashing reads the whole directory. Where ids are unique within their kind only, they are no index condition."""
 
 
 def _assignments(names: Sequence[str]) -> str:
@@ -164,7 +158,8 @@ def apply(cursor: Cursor, task: Apply, blocks: Iterable[bytes]) -> list[str]:
     first = next(rest, None)
     if first is not None:
         _stage(cursor, target, chain([first], rest))
-        cursor.execute(_applied(target, is_whole=people_moved), {**parameters, "is_whole": people_moved})
+        query = _applied(target, _Lookup.of(cursor), is_whole=people_moved)
+        cursor.execute(query, {**parameters, "is_whole": people_moved})
         return [str(row[0]) for row in cursor]
     if matches and people_moved:
         cursor.execute(SET_WISE)
@@ -207,23 +202,58 @@ SET_WISE = (
 row by row in 20 s, and 20,000 changed rows were applied in 60 s; and sorting ids as text costs twice their hashing."""
 
 
-def _applied(target: Target, *, is_whole: bool) -> str:
+class _Lookup(NamedTuple):
+    """Whether few keys are put into an array besides, which the index looks up; a join by hashing reads the directory.
+
+    PostgreSQL before 17 may search the array from its start for every account of the connection, wherever it has no
+    statistics or old ones: 10,000 changes of 100,000 accounts took it more than a minute.
+    """
+
+    is_by_index: bool
+
+    @classmethod
+    def of(cls, cursor: Cursor) -> Self:
+        return cls.of_version(cursor.connection.info.server_version)
+
+    @classmethod
+    def of_version(cls, version: int) -> Self:
+        return cls(is_by_index=version >= _KEEPS_ARRAYS_FOR_THE_INDEX)
+
+    def among_staged(self, column: str) -> str:
+        return self._among(column, "SELECT changing.key FROM stage AS changing WHERE changing.action <> 'C'")
+
+    def rematch(self) -> str:
+        keys = "SELECT wanted.external_user_id FROM wanted WHERE NOT wanted.is_staged"
+        return queries.sql("sync/rematch").format(among_wanted=self._among("account.external_user_id", keys))
+
+    def _among(self, column: str, keys: str) -> str:
+        return f"AND {column} = ANY(ARRAY({keys}))" if self.is_by_index else ""
+
+
+_KEEPS_ARRAYS_FOR_THE_INDEX = 170000
+
+
+def _applied(target: Target, lookup: _Lookup, *, is_whole: bool) -> str:
     """The statement that writes what is staged; for accounts, with what matching finds."""
     if not target.found:
-        return target.sql("apply", matching="", staged="SELECT * FROM stage", returning="SELECT key FROM stage LIMIT 0")
-    wanted, rematch = _wanted(_changing_accounts(is_whole=is_whole)), queries.sql("sync/rematch")
+        # Where ids are unique within their kind only, they are no index condition.
+        nothing = "SELECT key FROM stage LIMIT 0"
+        return target.sql("apply", matching="", staged="SELECT * FROM stage", among_staged="", returning=nothing)
+    wanted, rematch = _wanted(_changing_accounts(lookup, is_whole=is_whole)), lookup.rematch()
     staged = f"""
         SELECT stage.*, {", ".join(target.found)}
         FROM stage
         LEFT JOIN wanted ON stage.key = wanted.external_user_id
     """
     returning = "SELECT external_user_id FROM rematched"
-    return target.sql("apply", matching=f"{wanted}, rematched AS ({rematch}), ", staged=staged, returning=returning)
+    matching, among_staged = f"{wanted}, rematched AS ({rematch}), ", lookup.among_staged(f"target.{target.key}")
+    return target.sql("apply", matching=matching, staged=staged, among_staged=among_staged, returning=returning)
 
 
-def _changing_accounts(*, is_whole: bool) -> str:
+def _changing_accounts(lookup: _Lookup, *, is_whole: bool) -> str:
     """Those that are staged; all of them, staged or not, where people moved."""
-    staged, stored = queries.sql("sync/staged_accounts"), queries.sql("sync/stored_accounts")
+    among_staged, stored = lookup.among_staged("known.external_user_id"), queries.sql("sync/stored_accounts")
+    staged = queries.sql("sync/staged_accounts").format(among_staged=among_staged)
     if not is_whole:
         return staged
     return f"{staged} UNION ALL {stored} AND NOT EXISTS (SELECT FROM stage WHERE stage.key = external_users.external_user_id)"
@@ -235,7 +265,7 @@ def _wanted(accounts: str) -> str:
 
 def _rematch(cursor: Cursor, parameters: Mapping[str, Any]) -> list[str]:
     """Match all accounts of the connection anew and write the differences; returns those that changed by it."""
-    wanted, rematch = _wanted(queries.sql("sync/stored_accounts")), queries.sql("sync/rematch")
+    wanted, rematch = _wanted(queries.sql("sync/stored_accounts")), _Lookup.of(cursor).rematch()
     cursor.execute(f"WITH {wanted} {rematch}".encode(), {**parameters, "is_whole": True})
     return [str(row[0]) for row in cursor]
 
@@ -252,7 +282,7 @@ def planned_matches(
 ) -> list[str]:
     """What :func:`apply` would return after these rows; nothing of theirs outlives the transaction."""
     _stage(cursor, TARGETS[SyncType.USERS], blocks)
-    wanted = _wanted(_changing_accounts(is_whole=people_moved))
+    wanted = _wanted(_changing_accounts(_Lookup.of(cursor), is_whole=people_moved))
     query = f"WITH {wanted} {queries.sql('sync/planned')}"
     cursor.execute(query.encode(), {**_keys(connection), "is_whole": people_moved})
     return [str(row[0]) for row in cursor]

@@ -2,15 +2,17 @@
 
 import random
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from integration_pipeline.crypto import Keyring
-from integration_pipeline.model import Connection, State, User
+from integration_pipeline.model import Connection, State, SyncType, User
 from integration_pipeline.store import staging
 from integration_pipeline.store.engine import Database
+from integration_pipeline.store.staging import TARGETS
 from integration_pipeline_tests import builders
-from integration_pipeline_tests.store.test_staging import mappings, night, rows, user
+from integration_pipeline_tests.store.test_staging import AT, mappings, night, rows, user
 
 ADDRESSES = ("a@example.jp", "B@example.jp ", None)
 NUMBERS = ("1", None, None)
@@ -120,3 +122,29 @@ def test_what_no_change_touches_is_not_even_rewritten(database: Database, connec
     night(database, connection, [user("first", email="p3@example.jp"), other])
     assert rows(database, place) == before
     assert mappings(database) == {"first": ("P3", "ACTIVE"), "other": ("P2", "ACTIVE")}
+
+
+@pytest.mark.parametrize("is_whole", [False, True])
+@pytest.mark.parametrize("is_by_index", [False, True])
+def test_no_account_is_looked_for_in_a_list_where_the_database_knows_no_statistics(
+    database: Database, connection: Connection, *, is_whole: bool, is_by_index: bool
+) -> None:
+    night(database, connection, [user(f"U{number}", email=f"p{number}@example.jp") for number in range(2000)])
+    target = TARGETS[SyncType.USERS]
+    query = staging._applied(target, staging._Lookup(is_by_index), is_whole=is_whole)
+    task = {"sync_id": uuid4(), "sync_type": "USERS", "at": AT, "is_whole": is_whole}
+    keys = {"tenant_id": connection.tenant_id, "system_type": connection.system}
+    with database.transaction(connection.tenant_id) as cursor, builders.spooled(target, [], []) as spool:
+        staging.planned_matches(cursor, connection, spool.blocks(), people_moved=is_whole)
+        plan = [str(line) for (line,) in cursor.execute(f"EXPLAIN {query}".encode(), {**keys, **task})]
+    lookups = [line.strip() for line in plan if "= ANY (" in line]
+    assert bool(lookups) == is_by_index
+    assert all(line.startswith("Index Cond") for line in lookups)
+    assert not [line for line in plan if "Nested Loop" in line]
+
+
+@pytest.mark.parametrize(("version", "is_by_index"), [(150018, False), (160014, False), (170000, True), (180004, True)])
+def test_few_keys_are_looked_up_by_the_index_only_by_a_postgresql_that_keeps_to_it(
+    version: int, *, is_by_index: bool
+) -> None:
+    assert staging._Lookup.of_version(version).is_by_index == is_by_index

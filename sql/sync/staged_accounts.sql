@@ -11,6 +11,5 @@ SELECT
 FROM stage
 LEFT JOIN external_users AS known
     ON
-        known.tenant_id = %(tenant_id)s AND known.system_type = %(system_type)s
-        AND known.external_user_id = ANY(ARRAY(SELECT changing.key FROM stage AS changing WHERE changing.action <> 'C'))
+        known.tenant_id = %(tenant_id)s AND known.system_type = %(system_type)s {among_staged}
         AND stage.key = known.external_user_id
