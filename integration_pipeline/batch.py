@@ -218,8 +218,8 @@ class _Work:
 
     def _work_on(self, connection: Connection) -> None:
         """One connection, whatever happens to it; holds a slot of the crew's."""
-        self.turn.take()
         try:
+            self.turn.take()
             self._one(connection)
         except Interrupted:
             return

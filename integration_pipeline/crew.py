@@ -84,7 +84,7 @@ class Turn:
         if gate.acquire(timeout=self._patience):
             return
         with self._mutex:
-            if self._holder != me:  # else it came at the last moment
+            if (me, gate) in self._waiting:  # else it came at the last moment, and may be somebody else's again
                 self._waiting.remove((me, gate))
                 self._holder = me
 

@@ -181,7 +181,7 @@ class Diff:
                 continue
             try:
                 after = fingerprint(record.state, text)
-                problem = _problem(record.key)
+                problem = None if before == after else _problem(record.key)
             except UnicodeEncodeError:
                 problem = "text: is not valid Unicode"
             if problem:

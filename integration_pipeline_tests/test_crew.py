@@ -211,6 +211,25 @@ def test_who_hangs_loses_its_turn_and_takes_nobody_elses_away() -> None:
     assert taken == ["not kept waiting", "the next"]
 
 
+def test_turns_that_are_lost_while_they_are_passed_on_end_nobodys_work() -> None:
+    turn, ended = Turn(threading.Semaphore(9), patience_seconds=0.00001), list[int]()
+
+    def work() -> None:
+        for _ in range(200):
+            turn.take()
+            turn.give_up()
+        ended.append(1)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SOON)
+    assert len(ended) == len(threads)
+    turn.take()
+    assert (turn._holder, len(turn._waiting)) == (threading.get_ident(), 0)
+
+
 def test_whoever_waits_with_its_slot_gives_up_both() -> None:
     slot, taken = threading.Semaphore(1), list[str]()
     turn = Turn(slot, patience_seconds=SOON)
