@@ -212,11 +212,12 @@ def test_who_hangs_loses_its_turn_and_takes_nobody_elses_away() -> None:
 
 
 def test_turns_that_are_lost_while_they_are_passed_on_end_nobodys_work() -> None:
-    turn, ended = Turn(threading.Semaphore(9), patience_seconds=0.00001), list[int]()
+    turn, ended = Turn(threading.Semaphore(9), patience_seconds=0.0001), list[int]()
 
     def work() -> None:
-        for _ in range(200):
+        for number in range(100):
             turn.take()
+            time.sleep(0.0001 * (number % 5))  # as long as others are patient, or so
             turn.give_up()
         ended.append(1)
 
