@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -42,12 +42,14 @@ def main(words: Sequence[str] | None = None) -> int:
             work = players.Work(ground, quick, only, kills)
             begun = time.monotonic()
             print(f"seed {arguments.seed}: {len(cases)} cases", flush=True)
-            for case, verdict in zip(cases, players.play(work, jobs=arguments.jobs), strict=True):
-                verdicts.append(verdict)
-                for problem in verdict.broken:
-                    print(f"BROKEN {case}: {problem}", flush=True)
-                if len(verdicts) % 100 == 0:
-                    print(f"… {len(verdicts)} of {len(cases)} after {time.monotonic() - begun:.0f} s", flush=True)
+            # Closed before the server is: whoever still plays has to put its own things in order.
+            with closing(players.play(work, jobs=arguments.jobs)) as played:
+                for case, verdict in zip(cases, played, strict=True):
+                    verdicts.append(verdict)
+                    for problem in verdict.broken:
+                        print(f"BROKEN {case}: {problem}", flush=True)
+                    if len(verdicts) % 100 == 0:
+                        print(f"… {len(verdicts)} of {len(cases)} after {time.monotonic() - begun:.0f} s", flush=True)
     except KeyboardInterrupt:
         print(f"stopped after {len(verdicts)} of {len(cases)} cases", file=sys.stderr)
         return 1

@@ -3,7 +3,7 @@
 import logging
 import signal
 import traceback
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import active_children, get_context
@@ -35,7 +35,7 @@ def chosen(seed: int, *, quick: bool, only: str, kills: int) -> list[Case]:
 _begun: list[tuple[Work, list[Case]]] = []
 
 
-def play(work: Work, *, jobs: int) -> Iterator[Verdict]:
+def play(work: Work, *, jobs: int) -> Generator[Verdict, None, None]:
     """The verdicts, in the order of the cases."""
     with ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (work,)) as pool:
         yield from pool.map(_play_one, range(len(work.cases())))
