@@ -17,6 +17,7 @@ The map, in the order in which a night goes::
         guard.py, verdict.py     whether so much may go at once; what the walk came to
         store/spool.py           changes as COPY's text, until the walk's end
         store/staging.py         changes -> tables, one short transaction        sql/sync/
+        store/matching.py        who is who, of what changed or of all
         store/holds.py           what the guard keeps back, until a person decides
         store/history.py         what happened
         notices.py, notifier.py  what only a person can mend, told at once

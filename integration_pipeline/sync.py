@@ -19,7 +19,7 @@ from integration_pipeline.errors import Interrupted, Kind, PipelineError, Provid
 from integration_pipeline.model import Connection, Counts, Outcome, PlannedChange, Status, SyncType
 from integration_pipeline.provider import Provider, Session
 from integration_pipeline.reading import read
-from integration_pipeline.store import beginning, cursors, history, holds, staging
+from integration_pipeline.store import beginning, cursors, history, holds, matching, staging
 from integration_pipeline.store.engine import CommitUnanswered, Database
 from integration_pipeline.store.spool import Row, Spool
 from integration_pipeline.store.staging import Apply, Cursor, Target
@@ -70,7 +70,7 @@ def sync(session: Session, provider: Provider, sync_type: SyncType, run: Run) ->
 def rematch(database: Database, connection: Connection) -> int:
     """Match a connection's accounts anew without asking its provider; returns how many mappings changed."""
     with database.transaction(connection.tenant_id) as cursor:
-        return len(staging.rematch_now(cursor, connection))
+        return len(matching.rematch_now(cursor, connection))
 
 
 def _begin(attempt: Attempt) -> None:
@@ -178,7 +178,7 @@ def _preview(attempt: Attempt, plan: Plan, spool: Spool) -> Outcome:
     if attempt.sync_type is SyncType.USERS:
         connection = attempt.session.connection
         with attempt.transaction() as cursor:
-            people_moved, rematched = staging.people_moved(cursor, connection), list[str]()
+            people_moved, rematched = matching.people_moved(cursor, connection), list[str]()
             if changes or people_moved:
                 blocks = spool.blocks(is_held=plan.is_held)
                 rematched = staging.planned_matches(cursor, connection, blocks, people_moved=people_moved)

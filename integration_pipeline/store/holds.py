@@ -12,11 +12,11 @@ from uuid import UUID
 
 from integration_pipeline.errors import UsageError
 from integration_pipeline.model import Connection, Counts, Outcome, State, Status, SyncType, System
-from integration_pipeline.store import beginning, connections, cursors, history, queries, staging
+from integration_pipeline.store import beginning, connections, cursors, history, matching, queries, staging
 from integration_pipeline.store.engine import CommitUnanswered, Database
 from integration_pipeline.store.locks import Locks
 from integration_pipeline.store.spool import Row, Spool, as_row
-from integration_pipeline.store.staging import SET_WISE, TARGETS, Apply, Cursor, Target
+from integration_pipeline.store.staging import TARGETS, Apply, Cursor, Target
 
 WAITING, APPROVED, REJECTED, SUPERSEDED = "WAITING", "APPROVED", "REJECTED", "SUPERSEDED"
 
@@ -78,7 +78,7 @@ def settle(cursor: Cursor, task: Apply, reasons: Sequence[str], rows: Iterable[R
     target = TARGETS[task.sync_type]
     parameters = {**_keys(task.connection), "sync_type": task.sync_type, "sync_id": task.sync_id, "at": task.at}
     if reasons:
-        cursor.execute(SET_WISE)
+        cursor.execute(matching.SET_WISE)
         _stage(cursor, target, rows)
         same = cursor.execute(queries.sql("sync/held_again"), parameters).fetchone()
         if same is not None:
@@ -177,7 +177,7 @@ def _release(cursor: Cursor, connection: Connection, hold: Hold, now: Callable[[
     )
     target, counts, spool = TARGETS[sync_type], Counts(), Spool(_BATCH_SIZE)
     # What was held a moment ago has no statistics yet; taken for a few rows, 60,000 were looked up in seven minutes.
-    cursor.execute(SET_WISE)
+    cursor.execute(matching.SET_WISE)
     try:
         parameters = {**_keys(connection), "hold_id": hold.hold_id}
         for row in cursor.stream(target.sql("release").encode(), parameters):

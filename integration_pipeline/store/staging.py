@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -16,7 +16,8 @@ import psycopg
 from integration_pipeline.diff import Absence
 from integration_pipeline.errors import Superseded
 from integration_pipeline.model import Connection, Setting, SyncType, Team, User, as_json
-from integration_pipeline.store import queries
+from integration_pipeline.store import matching, queries
+from integration_pipeline.store.matching import Lookup
 from integration_pipeline.store.spool import COPY_FORMAT
 
 Cursor = psycopg.Cursor[Any]
@@ -158,17 +159,16 @@ def apply(cursor: Cursor, task: Apply, blocks: Iterable[bytes]) -> list[str]:
     first = next(rest, None)
     if first is not None:
         _stage(cursor, target, chain([first], rest))
-        query = _applied(target, _Lookup.of(cursor), is_whole=people_moved)
+        query = _applied(target, Lookup.of(cursor), is_whole=people_moved)
         cursor.execute(query, {**parameters, "is_whole": people_moved})
         return [str(row[0]) for row in cursor]
     if matches and people_moved:
-        cursor.execute(SET_WISE)
-        return _rematch(cursor, parameters)
+        return matching.rematch_all(cursor, task.connection)
     return []
 
 
 def _stage(cursor: Cursor, target: Target, blocks: Iterable[bytes]) -> None:
-    cursor.execute(f"{SET_WISE}; {target.sql('stage')}")
+    cursor.execute(f"{matching.SET_WISE}; {target.sql('stage')}")
     with cursor.copy(f"COPY stage FROM STDIN {COPY_FORMAT}".encode()) as copy:
         for block in blocks:
             copy.write(block)
@@ -193,88 +193,21 @@ def _move(cursor: Cursor, task: Apply, parameters: Mapping[str, Any], *, matches
     return bool(row[0])
 
 
-SET_WISE = (
-    "SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_sort = off; "
-    "SET LOCAL jit = off; SET LOCAL work_mem = '32MB'"
-)
-"""Join and group by hashing, whatever the statistics say: a temporary table has none, nor has any after a first night
-(an embedded server that ends with its command may never make them). Taken for small ones, 10,000 accounts were matched
-row by row in 20 s, and 20,000 changed rows were applied in 60 s; and sorting ids as text costs twice their hashing."""
-
-
-class _Lookup(NamedTuple):
-    """Whether few keys are put into an array besides, which the index looks up; a join by hashing reads the directory.
-
-    PostgreSQL before 17 may search the array from its start for every account of the connection, wherever it has no
-    statistics or old ones: 10,000 changes of 100,000 accounts took it more than a minute.
-    """
-
-    is_by_index: bool
-
-    @classmethod
-    def of(cls, cursor: Cursor) -> Self:
-        return cls.of_version(cursor.connection.info.server_version)
-
-    @classmethod
-    def of_version(cls, version: int) -> Self:
-        return cls(is_by_index=version >= _KEEPS_ARRAYS_FOR_THE_INDEX)
-
-    def among_staged(self, column: str) -> str:
-        return self._among(column, "SELECT changing.key FROM stage AS changing WHERE changing.action <> 'C'")
-
-    def rematch(self) -> str:
-        keys = "SELECT wanted.external_user_id FROM wanted WHERE NOT wanted.is_staged"
-        return queries.sql("sync/rematch").format(among_wanted=self._among("account.external_user_id", keys))
-
-    def _among(self, column: str, keys: str) -> str:
-        return f"AND {column} = ANY(ARRAY({keys}))" if self.is_by_index else ""
-
-
-_KEEPS_ARRAYS_FOR_THE_INDEX = 170000
-
-
-def _applied(target: Target, lookup: _Lookup, *, is_whole: bool) -> str:
+def _applied(target: Target, lookup: Lookup, *, is_whole: bool) -> str:
     """The statement that writes what is staged; for accounts, with what matching finds."""
     if not target.found:
         # Where ids are unique within their kind only, they are no index condition.
         nothing = "SELECT key FROM stage LIMIT 0"
         return target.sql("apply", matching="", staged="SELECT * FROM stage", among_staged="", returning=nothing)
-    wanted, rematch = _wanted(_changing_accounts(lookup, is_whole=is_whole)), lookup.rematch()
+    wanted, rematch = matching.wanted_of_changes(lookup, is_whole=is_whole), lookup.rematch()
     staged = f"""
         SELECT stage.*, {", ".join(target.found)}
         FROM stage
         LEFT JOIN wanted ON stage.key = wanted.external_user_id
     """
     returning = "SELECT external_user_id FROM rematched"
-    matching, among_staged = f"{wanted}, rematched AS ({rematch}), ", lookup.among_staged(f"target.{target.key}")
-    return target.sql("apply", matching=matching, staged=staged, among_staged=among_staged, returning=returning)
-
-
-def _changing_accounts(lookup: _Lookup, *, is_whole: bool) -> str:
-    """Those that are staged; all of them, staged or not, where people moved."""
-    among_staged, stored = lookup.among_staged("known.external_user_id"), queries.sql("sync/stored_accounts")
-    staged = queries.sql("sync/staged_accounts").format(among_staged=among_staged)
-    if not is_whole:
-        return staged
-    return f"{staged} UNION ALL {stored} AND NOT EXISTS (SELECT FROM stage WHERE stage.key = external_users.external_user_id)"
-
-
-def _wanted(accounts: str) -> str:
-    return f"wanted AS ({queries.sql('sync/match').format(accounts=accounts)})"
-
-
-def _rematch(cursor: Cursor, parameters: Mapping[str, Any]) -> list[str]:
-    """Match all accounts of the connection anew and write the differences; returns those that changed by it."""
-    wanted, rematch = _wanted(queries.sql("sync/stored_accounts")), _Lookup.of(cursor).rematch()
-    cursor.execute(f"WITH {wanted} {rematch}".encode(), {**parameters, "is_whole": True})
-    return [str(row[0]) for row in cursor]
-
-
-def rematch_now(cursor: Cursor, connection: Connection) -> list[str]:
-    """Match the connection outside a sync: after a link was made by hand, or when somebody asks for it."""
-    cursor.execute(queries.sql("sync/matched"), _keys(connection))
-    cursor.execute(SET_WISE)
-    return _rematch(cursor, _keys(connection))
+    with_matches, among_staged = f"{wanted}, rematched AS ({rematch}), ", lookup.among_staged(f"target.{target.key}")
+    return target.sql("apply", matching=with_matches, staged=staged, among_staged=among_staged, returning=returning)
 
 
 def planned_matches(
@@ -282,21 +215,10 @@ def planned_matches(
 ) -> list[str]:
     """What :func:`apply` would return after these rows; nothing of theirs outlives the transaction."""
     _stage(cursor, TARGETS[SyncType.USERS], blocks)
-    wanted = _wanted(_changing_accounts(_Lookup.of(cursor), is_whole=people_moved))
+    wanted = matching.wanted_of_changes(Lookup.of(cursor), is_whole=people_moved)
     query = f"WITH {wanted} {queries.sql('sync/planned')}"
     cursor.execute(query.encode(), {**_keys(connection), "is_whole": people_moved})
     return [str(row[0]) for row in cursor]
-
-
-def people_moved(cursor: Cursor, connection: Connection) -> bool:
-    """Whether internal users or links changed since the connection was last matched."""
-    cursor.execute(
-        "SELECT matched_version <> matching_version FROM external_system_connections "
-        "INNER JOIN tenants USING (tenant_id) WHERE tenant_id = %(tenant_id)s AND system_type = %(system_type)s",
-        _keys(connection),
-    )
-    row = cursor.fetchone()
-    return bool(row and row[0])
 
 
 class Problem(NamedTuple):

@@ -8,7 +8,7 @@ import pytest
 
 from integration_pipeline.crypto import Keyring
 from integration_pipeline.model import Connection, State, SyncType, User
-from integration_pipeline.store import staging
+from integration_pipeline.store import matching, staging
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.staging import TARGETS
 from integration_pipeline_tests import builders
@@ -69,7 +69,7 @@ def test_after_every_night_matching_everybody_anew_would_change_nothing(
         night(database, connection, [user(key, **columns) for key, columns in directory.items()])
         stored = rows(database, "SELECT * FROM external_users ORDER BY external_user_id")
         with database.transaction(connection.tenant_id) as cursor:
-            assert staging.rematch_now(cursor, connection) == []
+            assert matching.rematch_now(cursor, connection) == []
         assert rows(database, "SELECT * FROM external_users ORDER BY external_user_id") == stored
 
 
@@ -131,7 +131,7 @@ def test_no_account_is_looked_for_in_a_list_where_the_database_knows_no_statisti
 ) -> None:
     night(database, connection, [user(f"U{number}", email=f"p{number}@example.jp") for number in range(2000)])
     target = TARGETS[SyncType.USERS]
-    query = staging._applied(target, staging._Lookup(is_by_index), is_whole=is_whole)
+    query = staging._applied(target, matching.Lookup(is_by_index), is_whole=is_whole)
     task = {"sync_id": uuid4(), "sync_type": "USERS", "at": AT, "is_whole": is_whole}
     keys = {"tenant_id": connection.tenant_id, "system_type": connection.system}
     with database.transaction(connection.tenant_id) as cursor, builders.spooled(target, [], []) as spool:
@@ -147,4 +147,4 @@ def test_no_account_is_looked_for_in_a_list_where_the_database_knows_no_statisti
 def test_few_keys_are_looked_up_by_the_index_only_by_a_postgresql_that_keeps_to_it(
     version: int, *, is_by_index: bool
 ) -> None:
-    assert staging._Lookup.of_version(version).is_by_index == is_by_index
+    assert matching.Lookup.of_version(version).is_by_index == is_by_index
