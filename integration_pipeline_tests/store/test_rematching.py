@@ -14,8 +14,8 @@ from integration_pipeline.store.staging import TARGETS
 from integration_pipeline_tests import builders
 from integration_pipeline_tests.store.test_staging import AT, mappings, night, rows, user
 
-ADDRESSES = ("a@example.jp", "B@example.jp ", None)
-NUMBERS = ("1", None, None)
+ADDRESSES = ("a@example.jp", "B@example.jp ", "c@example.jp", None)
+NUMBERS = ("1", "2 ", None, None)
 PEOPLE = ("P1", "P2", "P3")
 ACCOUNTS = ("U1", "U2", "U3", "U4", "U5")
 
@@ -35,7 +35,7 @@ def any_account(rng: random.Random) -> dict[str, Any]:
         "email": rng.choice(ADDRESSES),
         "email_2": rng.choice(ADDRESSES),
         "employee_number": rng.choice(NUMBERS),
-        "external_key": rng.choice(("P1", None, None, None)),
+        "external_key": rng.choice(("P1", "P2", None, None, None, None)),
         "state": rng.choice((State.ACTIVE, State.ACTIVE, State.ACTIVE, State.INACTIVE, State.GONE)),
     }
 
