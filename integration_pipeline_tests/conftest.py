@@ -1,5 +1,6 @@
-"""One embedded PostgreSQL for all tests of a run; a migrated database of its own for every test that asks for one."""
+"""One PostgreSQL for all tests of a worker; a migrated database of its own for every test that asks for one."""
 
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +28,12 @@ hypothesis.settings.load_profile("repeatable")
 
 _numbers = count(1)
 
+SERVERS = "INTEGRATION_PIPELINE_TEST_SERVERS"
+"""The variable with the URLs of servers to test on instead of the embedded one, a space between two.
+
+One for every worker of a run, because roles belong to a whole server and tests rename them.
+"""
+
 
 @pytest.fixture
 def home() -> Iterator[Path]:
@@ -38,7 +45,7 @@ def home() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
     """The server, by an empty database of it."""
-    with _folder() as home, Embedded(home) as url:
+    with _server() as url:
         with psycopg.connect(url, autocommit=True) as session:
             # Nothing here outlives the run, so nothing need reach the disk.
             for setting in ("fsync", "synchronous_commit", "full_page_writes"):
@@ -48,11 +55,13 @@ def server_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def template(server_url: str) -> str:
+def template(server_url: str) -> Iterator[str]:
     """The name of a migrated database to copy."""
     urls.create_database(server_url, "template")
     migrations.upgrade(urls.with_database(server_url, "template"))
-    return "template"
+    yield "template"
+    with psycopg.connect(server_url, autocommit=True) as session:
+        session.execute("DROP DATABASE template WITH (FORCE)")
 
 
 @pytest.fixture
@@ -96,6 +105,19 @@ def environ(database_url: str, tmp_path: Path) -> Mapping[str, str]:
 @pytest.fixture
 def settings(environ: Mapping[str, str]) -> Settings:
     return load(environ, ())
+
+
+@contextmanager
+def _server() -> Iterator[str]:
+    """The worker's own server: of those that are named, or an embedded one."""
+    if servers := os.environ.get(SERVERS, "").split():
+        worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+        if worker >= len(servers):
+            pytest.exit(f"{SERVERS} names {len(servers)} server(s): one per worker, so run with -n {len(servers)}.", 2)
+        yield servers[worker]
+    else:
+        with _folder() as home, Embedded(home) as url:
+            yield url
 
 
 @contextmanager
