@@ -79,9 +79,9 @@ class Notifier:
 
     def close(self, *, grace_seconds: float = GRACE_SECONDS) -> None:
         """Deliver what is due, as long as the grace lasts."""
-        until = time.monotonic() + grace_seconds
-        self._speaker.close(grace_seconds)
-        self._sender.close(max(0.0, until - time.monotonic()))
+        until, is_cut_short = time.monotonic() + grace_seconds, not grace_seconds
+        self._speaker.close(grace_seconds, is_cut_short=is_cut_short)
+        self._sender.close(max(0.0, until - time.monotonic()), is_cut_short=is_cut_short)
         if self._receiver is not None:
             self._receiver.close()
         self._sender.join(HANG_UP_SECONDS)
@@ -157,6 +157,7 @@ class _Worker:
         self._round = do_round
         self._woken = threading.Event()
         self._is_closing = False
+        self._is_cut_short = False
         self._mutex = threading.Lock()
         # A daemon: nobody waits for a thread that does not hear.
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
@@ -177,10 +178,14 @@ class _Worker:
                     return
         self._woken.set()
 
-    def close(self, grace_seconds: float) -> None:
-        """Let it go its last round, and wait so long for that."""
+    def close(self, grace_seconds: float, *, is_cut_short: bool) -> None:
+        """Let it go its last round, and wait so long for that.
+
+        :param is_cut_short: there is no time for a last round, nor for the end of this one: what is due stays due.
+        """
         with self._mutex:
             self._is_closing = True
+            self._is_cut_short = is_cut_short
         self._woken.set()
         self.join(grace_seconds)
 
@@ -194,11 +199,15 @@ class _Worker:
             self._woken.wait(AGAIN_SECONDS if is_left else None)
             self._woken.clear()
             is_last = self._is_closing
+            if self._is_cut_short:
+                return
             try:
                 is_left = self._round(is_last=is_last)
             except Interrupted:
                 return
             except psycopg.Error as error:
+                if self._is_cut_short:
+                    return  # the database was closed under it
                 is_left = True
                 logger.warning("notices stay due error=%s", type(error).__name__)
             if is_last:

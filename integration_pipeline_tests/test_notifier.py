@@ -334,6 +334,19 @@ def test_a_database_that_is_lost_ends_no_run(due: Database, caplog: pytest.LogCa
     assert "notices stay due" in caplog.text
 
 
+def test_who_is_told_to_stop_leaves_what_is_due_to_the_next_process_without_a_word(
+    due: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    taker = Slow()
+    one = notifier(due, taker)
+    one.wake()
+    assert taker.came.acquire(timeout=10)
+    due.close()
+    one.close(grace_seconds=0.0)  # it hangs up on the receiver, and the thread finds the database closed
+    assert "notices stay due" not in caplog.text
+    assert not one._sender._thread.is_alive()
+
+
 def test_a_database_that_was_away_is_asked_again_while_the_process_lives(
     due: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

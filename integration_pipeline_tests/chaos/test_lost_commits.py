@@ -7,7 +7,7 @@ import pytest
 from integration_pipeline.model import Outcome, Status, SyncType
 from integration_pipeline.sandbox.world import build
 from integration_pipeline.settings import DATABASE_URL
-from integration_pipeline.store import holds
+from integration_pipeline.store import history, holds
 from integration_pipeline.store.engine import CommitUnanswered
 from integration_pipeline_tests.builders import SLACK
 from integration_pipeline_tests.chaos.proxy import Cut, Loss, Proxy
@@ -84,6 +84,9 @@ def test_a_database_that_stays_away_after_a_commit_is_said_not_to_tell(
     assert outcome.status is Status.FAILED
     assert "does not say whether the changes were kept" in (outcome.error_message or "")
     proxy.cuts.clear()
+    assert not history.was_finished(
+        night.pipeline.database, outcome
+    )  # it waits until the server is done with the COMMIT
     assert stored(night) == (12, [("SUCCESS", None, 12, True)])
 
 
