@@ -15,9 +15,9 @@ from integration_pipeline_tests.publish.morning import TODAY, Morning, morning
 MOMENTS = ("token", "read", "write")
 SHEETS = ("KPI Tracking", "Integration KPIs")
 OF_LISTINGS = frozenset(
-    {"duplicate_page", "duplicate_row", "cursor_loop", "empty", "last", "wrong_types", "expire_token"}
+    {"duplicate_page", "duplicate_row", "cursor_loop", "empty", "last", "wrong_types", "expire_token", "forget"}
 )
-"""What goes wrong in pages of rows, and there are none here."""
+"""What goes wrong in pages of rows and in feeds of changes, and there are none here."""
 
 _DAYS = {"first": TODAY - dt.timedelta(days=2), "last": TODAY}
 
