@@ -12,6 +12,7 @@ The map, in the order in which a night goes::
         registry.py, provider.py which providers there are; what a provider is
         providers/<vendor>/      auth (tokens), answers (errors), records, pages, directory (what to ask)
         http/                    client (limit, send, classify, retry), exchange, wire, limiter, retry, paging, listings, hosts, webhook
+        store/beginning.py       its history row is born, and says where the connection stands
         attempt.py, reading.py   one sync under way; the walk, all of it but the writing
         diff.py                  what changed against what is stored
         guard.py, verdict.py     whether so much may go at once; what the walk came to

@@ -10,7 +10,9 @@ import resource
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
+
+from integration_pipeline.http.limiter import Slot
 
 Job = TypeVar("Job")
 
@@ -20,13 +22,6 @@ OTHER_FILES = 200
 """What the process has open besides."""
 PATIENCE_SECONDS = 0.25
 """How long anybody waits for a turn: longer than seven others take for a page and what goes with it."""
-
-
-class Slot(Protocol):
-    """The right to work, of which there are only so many."""
-
-    def acquire(self) -> object: ...
-    def release(self) -> None: ...
 
 
 def most_under_way(wanted: int, *, slots: int) -> int:
