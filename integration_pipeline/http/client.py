@@ -103,7 +103,7 @@ class Client:
         self._clock = clock
         self._now = now
         self._rng = rng or random.SystemRandom()
-        self._exchange = Exchange(timeout_seconds=timeout_seconds, clock=clock, transport=transport)
+        self._exchange = Exchange(timeout_seconds=timeout_seconds, transport=transport)
 
     def get(
         self,
@@ -316,7 +316,7 @@ class Client:
             self.calls += 1
             began = self._clock()
             try:
-                answer = self._exchange.send(request, deadline=self._deadline, is_kept=is_kept)
+                answer = self._exchange.send(request, seconds=self._deadline - began, is_kept=is_kept)
             finally:
                 self._answering_seconds += self._clock() - began
         held_back = seconds_to_hold_back(answer.headers)

@@ -10,6 +10,7 @@ import functools
 import socket
 import ssl
 import threading
+import time
 import weakref
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -63,10 +64,16 @@ class Exchange:
 
     No proxies from the environment, no redirects, no cookies, HTTP/1.1, gzip: httpx's transport alone, without the client
     above it, whose part in a call takes as long as the transport's.
+
+    :param clock: monotonic seconds, which pass as they do for the sockets: not the clock of the limits, which may be moved on.
     """
 
     def __init__(
-        self, *, timeout_seconds: float, clock: Callable[[], float], transport: httpx.BaseTransport | None = None
+        self,
+        *,
+        timeout_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._timeout_seconds = timeout_seconds
         self._clock = clock
@@ -77,10 +84,10 @@ class Exchange:
         self._wire = Wire(_tls(), keep_alive_seconds=KEEP_ALIVE_SECONDS, clock=clock, on_open=self._opened)
         self._http = transport or self._wire
 
-    def send(self, request: Request, *, deadline: float, is_kept: bool = False) -> Answer:
+    def send(self, request: Request, *, seconds: float, is_kept: bool = False) -> Answer:
         """Send once and read the whole answer.
 
-        :param deadline: an instant of the clock, which the answer must not outlast either.
+        :param seconds: how long it may take, where that is less than its time-outs allow.
         :param is_kept: whether to wait for the answer although :meth:`close` is called meanwhile: it cannot be had again.
         :raises TimedOut: it did not come, or not all of it, in time.
         :raises NetworkError: there was no connection, or it broke.
@@ -89,7 +96,7 @@ class Exchange:
         :raises Interrupted: :meth:`close` was called.
         """
         with self._kept_open() if is_kept else contextlib.nullcontext():
-            answer = self._send(request, deadline)
+            answer = self._send(request, seconds)
         return without(answer, [request.headers.get("Authorization", "").rpartition(" ")[2]])
 
     def close(self) -> None:
@@ -121,12 +128,11 @@ class Exchange:
             _shut(one)
         self._http.close()
 
-    def _send(self, request: Request, deadline: float) -> Answer:
+    def _send(self, request: Request, seconds: float) -> Answer:
         if self._closed.is_set() and not self._is_kept_open:
             raise _interrupted()
-        now = self._clock()
-        timeout = max(min(self._timeout_seconds, deadline - now), 0.001)
-        until = min(now + WHOLE_ANSWER_TIMEOUTS * self._timeout_seconds, deadline)
+        timeout = max(min(self._timeout_seconds, seconds), 0.001)
+        until = self._clock() + min(WHOLE_ANSWER_TIMEOUTS * self._timeout_seconds, seconds)
         self._wire.end_at(until)
         try:
             outgoing = httpx.Request(

@@ -61,7 +61,7 @@ class Webhook:
         self._now = now
         self._rng = random.Random()  # noqa: S311 - it spreads retries
         self._closed = threading.Event()
-        self._exchange = Exchange(timeout_seconds=TIMEOUT_SECONDS, clock=clock)
+        self._exchange = Exchange(timeout_seconds=TIMEOUT_SECONDS)
 
     def __call__(self, told: Told) -> None:
         """Post it until it is taken.
@@ -99,7 +99,7 @@ class Webhook:
         }
         request = _Post("POST", self._url, headers, body)
         try:
-            answer = self._exchange.send(request, deadline=deadline)
+            answer = self._exchange.send(request, seconds=deadline - self._clock())
         except ProviderError as silence:
             return silence
         error = classify(answer, request.place)

@@ -148,8 +148,9 @@ class Google(HTTPClient):
         self._limiter = limiter
         self._pause = pause
         self._deadline = deadline
+        self._clock = clock
         self._now = now
-        self._exchange = Exchange(timeout_seconds=_TIMEOUT_SECONDS, clock=clock, transport=transport)
+        self._exchange = Exchange(timeout_seconds=_TIMEOUT_SECONDS, transport=transport)
 
     def get(self, spreadsheet_id: str, *, fields: str, ranges: Sequence[str] = ()) -> Any:
         """A spreadsheet, as far as the mask and the ranges want it; one read."""
@@ -201,7 +202,7 @@ class Google(HTTPClient):
         request = Request(method, url, headers, body)
         with self._limiter.take({limit: 1}, pause=self._pause, deadline=self._deadline):
             self.calls += 1
-            answer = self._exchange.send(request, deadline=self._deadline)
+            answer = self._exchange.send(request, seconds=self._deadline - self._clock())
         error = refusals.refusal(answer, request.place, self._account.email)
         if error is not None:
             raise self._noted(error, answer, limit)
@@ -218,4 +219,4 @@ class Google(HTTPClient):
         return error
 
     def _unlimited(self, request: Request) -> Answer:
-        return self._exchange.send(request, deadline=self._deadline)
+        return self._exchange.send(request, seconds=self._deadline - self._clock())

@@ -612,23 +612,6 @@ class Stream(httpx.SyncByteStream):
         return self._chunks
 
 
-@pytest.mark.parametrize(("deadline", "chunks"), [(math.inf, 13), (50.0, 6)])
-def test_an_answer_that_drips_is_given_up(deadline: float, chunks: int) -> None:
-    read: list[float] = []
-
-    def drip(world: World) -> Iterator[bytes]:
-        while True:
-            world.now += 10
-            read.append(world.now)
-            yield b" "
-
-    world = World(attempts=1, deadline=deadline)
-    world.answers = [httpx.Response(200, stream=Stream(drip(world)))]
-    with pytest.raises(TimedOut, match="too slowly"):
-        world.get()
-    assert len(read) == chunks  # 4 × 30 s, or what the sync has left
-
-
 def test_a_stop_ends_everything_before_the_next_request() -> None:
     world = World()
     world.is_stopped = True

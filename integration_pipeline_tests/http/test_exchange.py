@@ -6,7 +6,6 @@ import http.server
 import math
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -72,7 +71,7 @@ def exchanges() -> Iterator[Callable[[float], Exchange]]:
     opened: list[Exchange] = []
 
     def start(timeout_seconds: float = 5.0) -> Exchange:
-        opened.append(Exchange(timeout_seconds=timeout_seconds, clock=time.monotonic))
+        opened.append(Exchange(timeout_seconds=timeout_seconds))
         return opened[-1]
 
     yield start
@@ -91,7 +90,7 @@ def get(server: Server) -> Request:
 def test_a_whole_answer_comes_back_with_lower_case_headers(serve: Serve, exchanges: Exchanges) -> None:
     body = gzip.compress(b'{"a":1}')
     head = HEAD + f"Content-Encoding: gzip\r\nContent-Length: {len(body)}\r\nX-Req-Id: 7\r\n\r\n".encode()
-    answer = exchanges().send(get(serve(lambda connection: connection.sendall(head + body))), deadline=math.inf)
+    answer = exchanges().send(get(serve(lambda connection: connection.sendall(head + body))), seconds=math.inf)
     assert (answer.status, answer.body, answer.headers["x-req-id"]) == (200, b'{"a":1}', "7")
 
 
@@ -115,7 +114,7 @@ def test_the_connection_stays_open_between_requests(exchanges: Exchanges) -> Non
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         exchange = exchanges()
         for _ in range(3):
-            exchange.send(Request("GET", httpx.URL(f"http://127.0.0.1:{server.server_port}/"), {}), deadline=math.inf)
+            exchange.send(Request("GET", httpx.URL(f"http://127.0.0.1:{server.server_port}/"), {}), seconds=math.inf)
         exchange.close()
         server.shutdown()
     assert len(ports) == 1
@@ -124,7 +123,7 @@ def test_the_connection_stays_open_between_requests(exchanges: Exchanges) -> Non
 def test_a_server_that_hangs_times_out(serve: Serve, exchanges: Exchanges) -> None:
     server = serve(lambda _connection: server.over.wait(5))
     with pytest.raises(TimedOut, match=r"GET 127\.0\.0\.1/users: no answer in time"):
-        exchanges(0.05).send(get(server), deadline=math.inf)
+        exchanges(0.05).send(get(server), seconds=math.inf)
 
 
 def test_a_server_that_drips_times_out_although_no_single_read_does(serve: Serve, exchanges: Exchanges) -> None:
@@ -135,7 +134,31 @@ def test_a_server_that_drips_times_out_although_no_single_read_does(serve: Serve
 
     server = serve(drip)
     with pytest.raises(TimedOut, match="too slowly"):
-        exchanges(0.1).send(get(server), deadline=math.inf)
+        exchanges(0.1).send(get(server), seconds=math.inf)
+
+
+class Stream(httpx.SyncByteStream):
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+
+@pytest.mark.parametrize(("allowed", "chunks"), [(math.inf, 13), (50.0, 6)])
+def test_a_body_that_drips_is_given_up_after_four_timeouts_or_the_time_allowed(allowed: float, chunks: int) -> None:
+    read: list[float] = []
+
+    def drip() -> Iterator[bytes]:
+        while True:
+            read.append(10.0)
+            yield b" "
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Stream(drip())))
+    exchange = Exchange(timeout_seconds=30.0, clock=lambda: sum(read), transport=transport)
+    with pytest.raises(TimedOut, match="too slowly"):
+        exchange.send(Request("GET", httpx.URL("https://api.example/"), {}), seconds=allowed)
+    assert len(read) == chunks
 
 
 def test_a_server_that_drips_its_headers_times_out_too(serve: Serve, exchanges: Exchanges) -> None:
@@ -151,14 +174,14 @@ def test_a_server_that_drips_its_headers_times_out_too(serve: Serve, exchanges: 
 
     server = serve(drip)
     with pytest.raises(TimedOut, match="too slowly"):
-        exchanges(0.1).send(get(server), deadline=math.inf)
+        exchanges(0.1).send(get(server), seconds=math.inf)
     assert not ended
 
 
-def test_the_deadline_ends_an_answer_too(serve: Serve, exchanges: Exchanges) -> None:
+def test_the_time_allowed_ends_an_answer_too(serve: Serve, exchanges: Exchanges) -> None:
     server = serve(lambda _connection: server.over.wait(5))
     with pytest.raises(TimedOut):
-        exchanges(60.0).send(get(server), deadline=time.monotonic() + 0.05)
+        exchanges(60.0).send(get(server), seconds=0.05)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +196,7 @@ def test_the_deadline_ends_an_answer_too(serve: Serve, exchanges: Exchanges) -> 
 def test_a_cut_answer_is_an_error_and_no_shorter_answer(serve: Serve, exchanges: Exchanges, sent: bytes) -> None:
     server = serve(lambda connection: connection.sendall(sent))
     with pytest.raises(NetworkError, match=r"GET 127\.0\.0\.1/users") as caught:
-        exchanges().send(get(server), deadline=math.inf)
+        exchanges().send(get(server), seconds=math.inf)
     assert "s3cret" not in str(caught.value)
 
 
@@ -185,14 +208,14 @@ def test_a_cut_compressed_answer_is_garbled(serve: Serve, exchanges: Exchanges) 
         )
     )
     with pytest.raises(Garbled):
-        exchanges().send(get(server), deadline=math.inf)
+        exchanges().send(get(server), seconds=math.inf)
 
 
 def test_nobody_listening_is_an_error_that_says_why(exchanges: Exchanges) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(NetworkError, match="refused"):
-        exchanges().send(Request("GET", httpx.URL(f"http://127.0.0.1:{port}/"), {}), deadline=math.inf)
+        exchanges().send(Request("GET", httpx.URL(f"http://127.0.0.1:{port}/"), {}), seconds=math.inf)
 
 
 def test_proxies_of_the_environment_are_not_asked(
@@ -202,7 +225,7 @@ def test_proxies_of_the_environment_are_not_asked(
     server = serve(lambda connection: connection.sendall(HEAD + b"Content-Length: 2\r\n\r\n{}"))
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, proxy.url)
-    exchanges().send(get(server), deadline=math.inf)
+    exchanges().send(get(server), seconds=math.inf)
     assert (proxy.accepted, server.accepted) == (0, 1)
 
 
@@ -218,7 +241,7 @@ def test_hanging_up_ends_a_read_under_way_as_interrupted(serve: Serve, exchanges
 
     def read() -> None:
         try:
-            exchange.send(get(server), deadline=math.inf)
+            exchange.send(get(server), seconds=math.inf)
         except PipelineError as error:
             ended.append(error)
 
@@ -241,7 +264,7 @@ def test_an_answer_that_cannot_be_had_again_is_waited_for_before_hanging_up(serv
     exchange = exchanges(60.0)
     answers: list[Answer] = []
     reader = threading.Thread(
-        target=lambda: answers.append(exchange.send(get(server), deadline=math.inf, is_kept=True)), daemon=True
+        target=lambda: answers.append(exchange.send(get(server), seconds=math.inf, is_kept=True)), daemon=True
     )
     reader.start()
     assert server.asked.wait(5)
@@ -251,7 +274,7 @@ def test_an_answer_that_cannot_be_had_again_is_waited_for_before_hanging_up(serv
     assert [answer.body for answer in answers] == [b"{}"]
     for is_kept in (False, True):
         with pytest.raises(Interrupted):
-            exchange.send(get(server), deadline=math.inf, is_kept=is_kept)
+            exchange.send(get(server), seconds=math.inf, is_kept=is_kept)
     assert server.accepted == 1
 
 
@@ -293,7 +316,7 @@ def test_a_connection_that_opens_while_the_others_are_hung_up_is_hung_up_too(
 
     monkeypatch.setattr(socket, "create_connection", close_meanwhile)
     with pytest.raises(Interrupted):
-        exchange.send(get(server), deadline=math.inf)
+        exchange.send(get(server), seconds=math.inf)
 
 
 def test_after_hanging_up_nothing_is_sent(serve: Serve, exchanges: Exchanges) -> None:
@@ -302,7 +325,7 @@ def test_after_hanging_up_nothing_is_sent(serve: Serve, exchanges: Exchanges) ->
     exchange.close()
     exchange.close()
     with pytest.raises(Interrupted):
-        exchange.send(get(server), deadline=math.inf)
+        exchange.send(get(server), seconds=math.inf)
     assert server.accepted == 0
 
 
