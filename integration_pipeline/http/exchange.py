@@ -7,6 +7,8 @@ What httpx raises stays in here: its texts may quote a URL, a header or the answ
 
 import contextlib
 import functools
+import gzip
+import io
 import socket
 import ssl
 import threading
@@ -199,16 +201,24 @@ def _unpacked(request: Request, headers: Mapping[str, str], body: bytes) -> byte
     how = headers.get("content-encoding", "identity").strip().lower()
     if how == "identity" or not body:
         return body
-    unpacking = zlib.decompressobj(_GZIP)
     try:
-        found = unpacking.decompress(body, LARGEST_BODY_BYTES + 1) if how in {"gzip", "x-gzip"} else b""
-    except zlib.error:
-        found = b""
+        found = _inflated(body) if how in {"gzip", "x-gzip"} else None
+    except (zlib.error, gzip.BadGzipFile, EOFError):
+        found = None
+    if found is None:
+        raise Garbled(f"{request.place}: an answer whose compression is broken")
     if len(found) > LARGEST_BODY_BYTES:
         raise _too_large(request)
-    if not unpacking.eof:
-        raise Garbled(f"{request.place}: an answer whose compression is broken")
     return found
+
+
+def _inflated(body: bytes) -> bytes | None:
+    """What was compressed, one byte more than the largest body at most; None = it was cut short."""
+    first = zlib.decompressobj(_GZIP)
+    found = first.decompress(body, LARGEST_BODY_BYTES + 1)
+    if first.eof and first.unused_data:  # members may follow (RFC 1952, 2.2); they seldom do, and cost another reader
+        return gzip.GzipFile(fileobj=io.BytesIO(body)).read(LARGEST_BODY_BYTES + 1)
+    return found if first.eof or len(found) > LARGEST_BODY_BYTES else None
 
 
 def _too_slow(request: Request) -> TimedOut:

@@ -11,10 +11,12 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from integration_pipeline.errors import Garbled, Interrupted, NetworkError, PipelineError, TimedOut
+from integration_pipeline.errors import Garbled, Interrupted, InvalidResponse, NetworkError, PipelineError, TimedOut
 from integration_pipeline.http.client import Client
-from integration_pipeline.http.exchange import Exchange, Request
+from integration_pipeline.http.exchange import LARGEST_BODY_BYTES, Exchange, Request
 from integration_pipeline.http.limiter import Limiter
 from integration_pipeline.provider import Answer
 from integration_pipeline_tests.http.test_client import provider
@@ -209,6 +211,35 @@ def test_a_cut_compressed_answer_is_garbled(serve: Serve, exchanges: Exchanges) 
     )
     with pytest.raises(Garbled):
         exchanges().send(get(server), seconds=math.inf)
+
+
+def unpacked(body: bytes) -> bytes:
+    """What an exchange makes of a compressed body."""
+    head = {"Content-Encoding": "gzip"}
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, headers=head, stream=Stream(iter([body]))))
+    exchange = Exchange(timeout_seconds=5.0, transport=transport)
+    return exchange.send(Request("GET", httpx.URL("https://api.example/"), {}), seconds=math.inf).body
+
+
+@given(st.lists(st.binary(max_size=50), min_size=1, max_size=5), st.integers(0, 3))
+def test_a_body_compressed_in_several_members_is_read_to_its_end(parts: list[bytes], padding: int) -> None:
+    assert unpacked(b"".join(gzip.compress(part) for part in parts) + bytes(padding)) == b"".join(parts)
+
+
+@given(st.lists(st.binary(max_size=50), min_size=2, max_size=4), st.data())
+def test_a_body_whose_last_member_is_cut_or_followed_by_something_else_is_garbled(
+    parts: list[bytes], data: st.DataObject
+) -> None:
+    *whole, last = (gzip.compress(part) for part in parts)
+    tail = data.draw(st.integers(1, len(last) - 1).map(lambda end: last[:end]) | st.just(last + b"{}"))
+    with pytest.raises(Garbled):
+        unpacked(b"".join(whole) + tail)
+
+
+def test_members_are_not_unpacked_beyond_the_bound() -> None:
+    half = gzip.compress(bytes(LARGEST_BODY_BYTES // 2 + 1), compresslevel=1)
+    with pytest.raises(InvalidResponse, match="more than"):
+        unpacked(half + half)
 
 
 def test_nobody_listening_is_an_error_that_says_why(exchanges: Exchanges) -> None:
