@@ -22,14 +22,14 @@ import psycopg
 from integration_pipeline import registry
 from integration_pipeline.attempt import Run, ignore
 from integration_pipeline.crew import Crew, Turn, most_under_way
-from integration_pipeline.errors import Busy, Interrupted, PipelineError, ProviderError
+from integration_pipeline.errors import Busy, Interrupted, PipelineError, ProviderError, UsageError
 from integration_pipeline.estimate import estimated
 from integration_pipeline.http.limiter import Pause
 from integration_pipeline.model import Connection, Estimate, Load, Outcome, SyncType, System
 from integration_pipeline.pipeline import Manner, Pipeline, base_url, open_session
 from integration_pipeline.provider import Session
 from integration_pipeline.store import connections as store
-from integration_pipeline.store import history
+from integration_pipeline.store import history, people
 from integration_pipeline.sync import sync
 
 logger = logging.getLogger(__name__)
@@ -113,14 +113,32 @@ Listener = Callable[[Event], None]
 def select(pipeline: Pipeline, request: Request) -> list[Connection]:
     """The enabled connections a request means, by tenant and then in the registry's order.
 
-    :raises UsageError: a tenant that does not exist, a secret that the keys do not open, or an API endpoint that is not
-        allowed (any more): nothing is started with a configuration that is wrong.
+    Without their secrets: each is opened when its turn comes, so that one that cannot be is the only one that fails.
     """
-    found = store.load(pipeline.database, pipeline.keyring, tenant_ids=request.tenant_ids, systems=request.systems)
-    for connection in found:
-        base_url(connection, pipeline.settings)
+    found = store.describe(pipeline.database, tenant_ids=request.tenant_ids, systems=request.systems, enabled_only=True)
     order = list(registry.FOLDERS)
     return sorted(found, key=lambda connection: (connection.tenant_id, order.index(connection.system)))
+
+
+def check(pipeline: Pipeline, request: Request, connections: Sequence[Connection]) -> None:
+    """What keeps all of them from working is no connection's failure, and nothing is to be started with it.
+
+    :raises UsageError: a tenant does not exist, or none of the connections can be used: a secret that the keys do not
+        open, an API endpoint that is not allowed (any more).
+    """
+    with pipeline.database.operator() as cursor:
+        people.require_tenants(cursor, request.tenant_ids or ())
+    wrong: UsageError | None = None
+    for each in connections:
+        try:
+            opened = store.read(pipeline.database, pipeline.keyring, each.tenant_id, each.system)
+            base_url(opened, pipeline.settings)
+        except UsageError as error:
+            wrong = wrong or error
+        else:
+            return
+    if wrong is not None:
+        raise wrong
 
 
 def estimates(pipeline: Pipeline, request: Request, connections: Sequence[Connection]) -> Estimates:
@@ -223,12 +241,6 @@ class _Work:
             self._one(connection)
         except Interrupted:
             return
-        except Busy as error:
-            self.results.put(Refused(connection.tenant_id, connection.system, str(error)))
-        except PipelineError as error:
-            self._unbegun(connection, error)
-        except psycopg.Error as error:
-            self._unbegun(connection, PipelineError(f"the database refused or was lost: {type(error).__name__}"))
         except Exception as error:  # noqa: BLE001 - a thread's edge: carried to the consumer, which raises it
             self.results.put(error)
             return
@@ -236,36 +248,46 @@ class _Work:
             self.turn.give_up()
         self.results.put(None)
 
+    def _one(self, connection: Connection) -> None:
+        try:
+            with self._exclusively(connection):
+                self._in_session(self._opened(connection))
+        except Interrupted:
+            raise
+        except Busy as error:
+            self.results.put(Refused(connection.tenant_id, connection.system, str(error)))
+        except PipelineError as error:
+            self._unbegun(connection, error)
+        except psycopg.Error as error:
+            self._unbegun(connection, PipelineError(f"the database refused or was lost: {type(error).__name__}"))
+
     def _unbegun(self, connection: Connection, error: PipelineError) -> None:
         """Each type that was due fails with what kept the work from beginning."""
         self._types(Session(connection, _Closed(), failure=error))
 
-    def _one(self, connection: Connection) -> None:
-        with self._exclusively(connection):
-            if not self.request.dry_run:
-                connection = self._reread(connection)
-            manner = Manner(
-                wait=self.pause,
-                on_wait=lambda seconds, reason: self.on_event(Waiting(connection, seconds, reason)),
-                slot=self.turn,
-                turn=self.turn,
-                force_refresh=self.request.force_refresh,
-                keep_tokens=not self.request.dry_run,
-            )
-            with (
-                open_session(self.pipeline, connection, manner) as (session, tokens, hang_up),
-                self._hung_up_on_stop(hang_up),
-            ):
-                try:
-                    tokens(None)
-                except ProviderError as error:
-                    session.failure = error
-                self._types(session)
+    def _opened(self, connection: Connection) -> Connection:
+        """The connection as it is now, with its secrets; what a killed process left open of it is closed."""
+        of = (self.pipeline.database, self.pipeline.keyring, connection.tenant_id, connection.system)
+        return store.read(*of) if self.request.dry_run else store.take_over(*of, at=self.pipeline.now())
 
-    def _reread(self, connection: Connection) -> Connection:
-        """The connection as it is now that nobody else works on it; what a killed process left open of it is closed."""
-        database, keyring = self.pipeline.database, self.pipeline.keyring
-        return store.take_over(database, keyring, connection.tenant_id, connection.system, at=self.pipeline.now())
+    def _in_session(self, connection: Connection) -> None:
+        manner = Manner(
+            wait=self.pause,
+            on_wait=lambda seconds, reason: self.on_event(Waiting(connection, seconds, reason)),
+            slot=self.turn,
+            turn=self.turn,
+            force_refresh=self.request.force_refresh,
+            keep_tokens=not self.request.dry_run,
+        )
+        with (
+            open_session(self.pipeline, connection, manner) as (session, tokens, hang_up),
+            self._hung_up_on_stop(hang_up),
+        ):
+            try:
+                tokens(None)
+            except ProviderError as error:
+                session.failure = error
+            self._types(session)
 
     @contextmanager
     def _hung_up_on_stop(self, hang_up: Callable[[], None]) -> Iterator[None]:

@@ -25,6 +25,11 @@ from integration_pipeline.settings import KEYS, Settings
 HOME_KEYS = "keys"
 """The file in the home with the ring of the embedded database, where no other is named."""
 
+_IMPORT_AGAIN = "Import the connection or spreadsheet again with its secrets."
+_PUT_BACK = (
+    "Put that key back into the ring; if it is lost, import the connection or spreadsheet again with its secrets."
+)
+
 _VERSION = "v1"
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -109,12 +114,14 @@ class Keyring:
         key_id, body = _parts(sealed, where)
         cipher = self._ciphers.get(key_id)
         if cipher is None:
-            raise UsageError(f"{where} is sealed with the key {key_id}, which is not in {self._where}")
+            message = f"{where} is sealed with the key {key_id}, which is not in {self._where}"
+            raise UsageError(message, remedy=_PUT_BACK)
         try:
             opened = cipher.decrypt(body[:_NONCE_BYTES], body[_NONCE_BYTES:], _place(key_id, tenant_id, system, column))
         except InvalidTag:
             raise UsageError(
-                f"{where} does not open with the key {key_id}: another key of that name sealed it, or it was altered"
+                f"{where} does not open with the key {key_id}: another key of that name sealed it, or it was altered",
+                remedy=_PUT_BACK,
             ) from None
         return SecretStr(opened.decode())
 
@@ -145,7 +152,7 @@ def _parts(sealed: str, where: str) -> tuple[str, bytes]:
     key_id, _, encoded = rest.partition(":")
     body = _decoded(encoded)
     if version != _VERSION or not _KEY_ID.fullmatch(key_id) or body is None or len(body) < _NONCE_BYTES:
-        raise UsageError(f"{where} is not a sealed value")
+        raise UsageError(f"{where} is not a sealed value", remedy=_IMPORT_AGAIN)
     return key_id, body
 
 

@@ -45,6 +45,7 @@ class Kind(StrEnum):
     RATE_LIMIT = "RATE_LIMIT"
     TIMEOUT = "TIMEOUT"
     NETWORK_ERROR = "NETWORK_ERROR"
+    CONFIGURATION = "CONFIGURATION"
     UNKNOWN_ERROR = "UNKNOWN_ERROR"
     INVALID_RESPONSE = "INVALID_RESPONSE"
     INCOMPLETE = "INCOMPLETE"
@@ -60,6 +61,8 @@ class Cause(StrEnum):
     """The connection's credentials are no good, or are gone."""
     PERMISSION = "PERMISSION"
     """Consent, a permission or a scope is missing or was withdrawn."""
+    CONFIGURATION = "CONFIGURATION"
+    """What is stored of the connection cannot be used here: no key opens it, or its endpoint is not allowed."""
     HELD = "HELD"
     """So much would be deactivated at once that a person must look first."""
     SPREADSHEET = "SPREADSHEET"
@@ -80,6 +83,9 @@ class PipelineError(Exception):
 
 class UsageError(PipelineError):
     """Wrong usage or configuration. The message is the one line the user sees; nothing was changed."""
+
+    kind = Kind.CONFIGURATION
+    cause = Cause.CONFIGURATION
 
 
 class Interrupted(PipelineError):

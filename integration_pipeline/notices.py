@@ -43,10 +43,9 @@ def of_errors(connection: Connection, errors: Iterable[BaseException]) -> tuple[
     """What of these errors only a person can mend, the first one of each cause."""
     found: dict[Cause, Notice] = {}
     for error in errors:
-        if isinstance(error, ProviderError) and error.cause is not None and error.cause not in found:
-            found[error.cause] = Notice(
-                error.cause, str(error), error.remedy, error.code, _commands(error.cause, connection)
-            )
+        if isinstance(error, PipelineError) and error.cause is not None and error.cause not in found:
+            commands = _commands(error.cause, connection)
+            found[error.cause] = Notice(error.cause, str(error), error.remedy, _code(error), commands)
     return tuple(found.values())
 
 
@@ -75,12 +74,15 @@ def of_publishing(tenant_id: str, error: BaseException) -> tuple[Notice, ...]:
     """What of a publishing's end only a person can mend: Google refuses, and will refuse again."""
     if not isinstance(error, PipelineError) or not _is_for_good(error):
         return ()
-    code = error.code if isinstance(error, ProviderError) else None
     commands = (
         f"{_PROGRAM} spreadsheets import FILE.json",
         f"{_PROGRAM} publish --tenant-id {shlex.quote(tenant_id)}",
     )
-    return (Notice(Cause.SPREADSHEET, str(error), error.remedy, code, commands),)
+    return (Notice(Cause.SPREADSHEET, str(error), error.remedy, _code(error), commands),)
+
+
+def _code(error: PipelineError) -> str | None:
+    return error.code if isinstance(error, ProviderError) else None
 
 
 def _is_for_good(error: PipelineError) -> bool:
@@ -131,4 +133,5 @@ def _commands(cause: Cause, connection: Connection) -> tuple[str, ...]:
     test = (
         f"{_PROGRAM} connections test --tenant-id {shlex.quote(connection.tenant_id)} --system-type {connection.system}"
     )
-    return (f"{_PROGRAM} connections import FILE.json", test) if cause is Cause.RECONNECT else (test,)
+    is_imported_again = cause in {Cause.RECONNECT, Cause.CONFIGURATION}
+    return (f"{_PROGRAM} connections import FILE.json", test) if is_imported_again else (test,)

@@ -212,4 +212,5 @@ def base_url(connection: Connection, configured: Settings) -> str:
     try:
         return settings.check_api_endpoint(connection.api_endpoint, provider.api, configured)
     except UsageError as error:
-        raise UsageError(f"{connection}: {error}") from None
+        remedy = "Allow the host, or import the connection again with another api_endpoint."
+        raise UsageError(f"{connection}: {error}", remedy=remedy) from None

@@ -16,7 +16,7 @@ from integration_pipeline.crypto import Keyring
 from integration_pipeline.diff import Absence, Change
 from integration_pipeline.errors import Cause
 from integration_pipeline.model import Connection, Notice, SyncType, System
-from integration_pipeline.store import beginning
+from integration_pipeline.store import beginning, connections
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.spool import Spool, row_of, row_of_absence
 from integration_pipeline.store.staging import Target
@@ -114,6 +114,12 @@ def add_connection(database: Database, keyring: Keyring, connection: Connection)
         columns, values = ", ".join(row), ", ".join(f"%({name})s" for name in row)
         cursor.execute(f"INSERT INTO external_system_connections ({columns}) VALUES ({values})".encode(), row)
     return connection
+
+
+def opened(database: Database, keyring: Keyring) -> list[Connection]:
+    """All connections that are stored, with their secrets."""
+    listed = connections.describe(database)
+    return [connections.read(database, keyring, each.tenant_id, each.system) for each in listed]
 
 
 @contextmanager

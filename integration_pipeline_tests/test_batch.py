@@ -18,6 +18,7 @@ from integration_pipeline.sandbox.world import build
 from integration_pipeline.store import connections
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.locks import Locks
+from integration_pipeline_tests import builders
 from integration_pipeline_tests.nights import Nights, nights
 
 
@@ -82,9 +83,59 @@ def test_a_defect_in_one_tenants_sync_is_its_own_and_says_so_without_quoting_dat
     assert "ZeroDivisionError" in caplog.text
 
 
+LOST_KEY = "UPDATE external_system_connections SET access_token = replace(access_token, 'v1:test:', 'v1:lost:')"
+ELSEWHERE = "UPDATE external_system_connections SET api_endpoint = 'https://elsewhere.example/'"
+
+
+def store_wrongly(night: Nights, statement: str, *tenant_ids: str) -> None:
+    with builders.everything(night.pipeline.database) as cursor:
+        cursor.execute(f"{statement} WHERE tenant_id = ANY(%s)".encode(), (list(tenant_ids),))
+
+
+@pytest.mark.parametrize(("statement", "named"), [(LOST_KEY, "the key lost"), (ELSEWHERE, "elsewhere.example")])
+def test_a_connection_that_is_stored_wrongly_fails_alone_and_says_what_to_do(
+    night: Nights, statement: str, named: str
+) -> None:
+    store_wrongly(night, statement, "tenant-0002")
+    outcomes = night.run()
+    assert statuses(outcomes) == {
+        "tenant-0001": {Status.SUCCESS},
+        "tenant-0002": {Status.FAILED},
+        "tenant-0003": {Status.SUCCESS},
+    }
+    kept = night.rows(
+        "SELECT sync_type, h.status, e.error_type, e.error_message, e.remedy FROM sync_errors AS e "
+        "JOIN external_system_sync_history AS h USING (tenant_id, sync_id, sync_type) ORDER BY sync_type"
+    )
+    assert [row[:3] for row in kept] == [(each.value, "FAILED", "CONFIGURATION") for each in sorted(SyncType)]
+    assert all(named in message and "import" in remedy for *_, message, remedy in kept)
+    ((cause, message, remedy, commands),) = night.rows("SELECT cause, message, remedy, commands FROM critical_notices")
+    assert (cause, message, remedy) == ("CONFIGURATION", *kept[0][3:])
+    assert any("connections import" in command for command in commands)
+    assert night.sandbox.requests.count(tenant_id="tenant-0002") == 0
+
+
+def test_a_dry_run_says_of_a_connection_that_is_stored_wrongly_that_it_fails(night: Nights) -> None:
+    store_wrongly(night, LOST_KEY, "tenant-0002")
+    outcomes = night.run(dry_run=True)
+    assert statuses(outcomes)["tenant-0002"] == {Status.FAILED}
+    assert statuses(outcomes)["tenant-0003"] == {Status.SUCCESS}
+    assert night.rows("SELECT count(*) FROM external_system_sync_history") == [(0,)]
+
+
+def test_a_configuration_with_which_no_connection_works_is_wrong_before_anything_begins(night: Nights) -> None:
+    request = batch.Request()
+    connections = batch.select(night.pipeline, request)
+    store_wrongly(night, LOST_KEY, "tenant-0001", "tenant-0002")
+    batch.check(night.pipeline, request, connections)
+    store_wrongly(night, ELSEWHERE, "tenant-0003")
+    with pytest.raises(UsageError, match="tenant-0001 SLACK is sealed with the key lost"):
+        batch.check(night.pipeline, request, connections)
+
+
 def test_an_unknown_tenant_is_wrong_usage(night: Nights) -> None:
     with pytest.raises(UsageError, match="there is no tenant nobody"):
-        night.run(tenant_ids=("nobody",))
+        batch.check(night.pipeline, batch.Request(tenant_ids=("nobody",)), [])
 
 
 def test_a_batch_interrupted_in_the_middle_of_a_read_ends_and_leaves_a_true_history(night: Nights) -> None:

@@ -40,10 +40,11 @@ class Results:
 def work(pipeline: Pipeline, request: Request) -> list[tuple[Connection, Sequence[SyncType]]]:
     """The connections with something due.
 
-    :raises UsageError: an unknown tenant, or a secret that does not open.
+    :raises UsageError: an unknown tenant, or none of the connections can be used as it is stored.
     """
-    chosen = batch.select(pipeline, request)
-    return [(connection, due) for connection in chosen if (due := batch.due(connection, request))]
+    chosen = [each for each in batch.select(pipeline, request) if batch.due(each, request)]
+    batch.check(pipeline, request, chosen)
+    return [(connection, batch.due(connection, request)) for connection in chosen]
 
 
 def hint(request: Request) -> str:

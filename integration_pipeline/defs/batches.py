@@ -5,10 +5,8 @@ Loads the clients and the database's driver, so the definitions import this wher
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from logging import Logger
-from typing import NamedTuple
 
 import dagster as dg
 
@@ -17,21 +15,11 @@ from integration_pipeline.batch import Refused, Request
 from integration_pipeline.defs import lines, rendering, standing
 from integration_pipeline.defs.lines import MAPPINGS, SYNC_TYPES, Line
 from integration_pipeline.defs.tally import Tally
-from integration_pipeline.errors import UsageError
-from integration_pipeline.model import Connection, SyncType, System
+from integration_pipeline.model import Connection, SyncType
 from integration_pipeline.pipeline import Pipeline
-from integration_pipeline.registry import FOLDERS
 
 Report = Callable[[str, Sequence[Line]], None]
 """Told each tenant once, with all its lines; none where nothing of it was due."""
-
-
-class Selection(NamedTuple):
-    """What a request means."""
-
-    connections: list[Connection]
-    broken: dict[tuple[str, System], str]
-    """Tenant and system of the connections that cannot be used as they are stored, with the reason."""
 
 
 def existing(pipeline: Pipeline, tenant_ids: Sequence[str], log: Logger) -> list[str]:
@@ -71,44 +59,20 @@ def finish(pipeline: Pipeline, tally: Tally, assets: Sequence[str], tenant_id: s
     tally.finish(tenant_id, ended, shown)
 
 
-def select(pipeline: Pipeline, request: Request) -> Selection:
-    """The connections a request means. One connection's wrong endpoint or lost key must not stop the others' night."""
-    try:
-        return Selection(batch.select(pipeline, request), {})
-    except UsageError:
-        found = Selection([], {})
-    for tenant_id in request.tenant_ids or ():
-        own = replace(request, tenant_ids=(tenant_id,))
-        try:
-            found.connections.extend(batch.select(pipeline, own))
-        except UsageError:
-            _select_each(pipeline, own, tenant_id, found)
-    return found
-
-
-def _select_each(pipeline: Pipeline, request: Request, tenant_id: str, found: Selection) -> None:
-    """One tenant's systems, each by itself: they are independent of one another, too."""
-    for system in dict.fromkeys(request.systems or FOLDERS):
-        try:
-            found.connections.extend(batch.select(pipeline, replace(request, systems=(system,))))
-        except UsageError as error:
-            found.broken[tenant_id, system] = str(error)
-
-
 def run(pipeline: Pipeline, request: Request, report: Report, *, at_once: int) -> None:
     """Sync the request's tenants, and report each when the last of its syncs has ended.
 
     Raised exceptions, an interruption among them, end the batch and leave true history rows.
     """
-    selection = select(pipeline, request)
-    left = dict.fromkeys(request.tenant_ids or (), 0)
-    ended = {tenant_id: misconfigured(tenant_id, selection, request) for tenant_id in left}
-    for connection in selection.connections:
+    connections = batch.select(pipeline, request)
+    ended: dict[str, list[Line]] = {tenant_id: [] for tenant_id in request.tenant_ids or ()}
+    left = dict.fromkeys(ended, 0)
+    for connection in connections:
         left[connection.tenant_id] += len(batch.due(connection, request))
     for tenant_id in [tenant_id for tenant_id, count in left.items() if not count]:
         report(tenant_id, ended[tenant_id])
         del left[tenant_id]
-    for line in outcomes(pipeline, request, selection.connections, at_once=at_once):
+    for line in outcomes(pipeline, request, connections, at_once=at_once):
         ended[line.tenant_id].append(line)
         left[line.tenant_id] -= 1
         if not left[line.tenant_id]:
@@ -135,17 +99,9 @@ def outcomes(
 
 def rematch(pipeline: Pipeline, request: Request, report: Report) -> None:
     """Match the tenants' accounts anew without asking any provider, and report each."""
-    selection = select(pipeline, request)
+    connections = batch.select(pipeline, request)
     for tenant_id in request.tenant_ids or ():
-        own = [each for each in selection.connections if each.tenant_id == tenant_id]
-        report(tenant_id, [_rematched(pipeline, each) for each in own] + misconfigured(tenant_id, selection, request))
-
-
-def misconfigured(tenant_id: str, selection: Selection, request: Request) -> list[Line]:
-    """The lines of those of a tenant's stored connections that cannot be used."""
-    types = request.sync_types or (SyncType.USERS,)
-    reasons = ((system, reason) for (tenant, system), reason in selection.broken.items() if tenant == tenant_id)
-    return [lines.of_misconfiguration(tenant_id, system, each, reason) for system, reason in reasons for each in types]
+        report(tenant_id, [_rematched(pipeline, each) for each in connections if each.tenant_id == tenant_id])
 
 
 def _refused(refused: Refused, types: Sequence[SyncType]) -> list[Line]:

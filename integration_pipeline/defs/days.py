@@ -25,8 +25,6 @@ from integration_pipeline.store import history, people
 from integration_pipeline.store.people import Tenant
 from integration_pipeline.store.spreadsheets import Spreadsheet
 
-CONFIGURATION = "CONFIGURATION"
-
 
 @dataclass(slots=True)
 class Work:
@@ -129,7 +127,7 @@ class Work:
                     self.pipeline, replace(request, tenant_ids=(tenant_id,), first=None, last=None)
                 )
             except UsageError as error:
-                self.troubles.append(Trouble(tenant_id, SHEETS, CONFIGURATION, str(error), error.remedy))
+                self.troubles.append(Trouble(tenant_id, SHEETS, error.kind.value, str(error), error.remedy))
                 broken.append(Sheet(tenant_id, Status.FAILED, str(error)))
         return pairs, broken
 
@@ -201,7 +199,7 @@ def begin(
         Trouble(
             tenant.tenant_id,
             KPIS,
-            CONFIGURATION,
+            Kind.CONFIGURATION.value,
             f"there is no time zone {tenant.time_zone!r}, so nobody knows its days",
             "Give the tenant one of the IANA time zones, such as Asia/Tokyo.",
         )

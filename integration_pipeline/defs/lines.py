@@ -11,7 +11,6 @@ from integration_pipeline.registry import FOLDERS
 RUNNING = "RUNNING"
 BUSY = "BUSY"
 NEVER = "NEVER"
-CONFIGURATION = "CONFIGURATION"
 
 SYNCED = {
     "external_users": SyncType.USERS,
@@ -145,19 +144,6 @@ def of_refusal(tenant_id: str, system: System, sync_type: SyncType, message: str
         error_type=BUSY,
         error_message=message,
         remedy="Its own result shows when it ends; materialize again if that is not enough.",
-    )
-
-
-def of_misconfiguration(tenant_id: str, system: System, sync_type: SyncType, message: str) -> Line:
-    """The line of a connection that cannot be used as it is stored: its provider was not asked."""
-    return Line(
-        tenant_id=tenant_id,
-        system=system,
-        sync_type=sync_type,
-        status=Status.FAILED,
-        counts=Counts(),
-        error_type=CONFIGURATION,
-        error_message=message,
     )
 
 

@@ -6,6 +6,7 @@ Loads the clients and the database's driver, so the definitions import this wher
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from integration_pipeline import batch
 from integration_pipeline.batch import Request
 from integration_pipeline.defs import batches, checks, events, standing
 from integration_pipeline.defs.lines import BUSY, SYNC_TYPES, Line
@@ -52,14 +53,12 @@ def grouped(failed: Iterable[Line]) -> Mapping[Types, list[tuple[str, System]]]:
 def _sync(
     pipeline: Pipeline, types: Types, connections: Sequence[tuple[str, System]], run_id: str, *, at_once: int
 ) -> list[Line]:
-    """Sync these connections; returns the lines that the history will not have, of syncs that did not begin."""
+    """Sync these connections; returns the lines that the history will not have, of those that somebody else works on."""
     tenant_ids = tuple(dict.fromkeys(tenant_id for tenant_id, _ in connections))
     request = Request(tenant_ids=tenant_ids, sync_types=types, run_id=run_id)
-    selection = batches.select(pipeline, request)
     wanted = set(connections)
-    chosen = [each for each in selection.connections if (each.tenant_id, each.system) in wanted]
-    lost = [line for tenant_id in tenant_ids for line in batches.misconfigured(tenant_id, selection, request)]
-    return lost + [line for line in batches.outcomes(pipeline, request, chosen, at_once=at_once) if line.status == BUSY]
+    chosen = [each for each in batch.select(pipeline, request) if (each.tenant_id, each.system) in wanted]
+    return [line for line in batches.outcomes(pipeline, request, chosen, at_once=at_once) if line.status == BUSY]
 
 
 def _partitions(failed: Iterable[Line]) -> dict[str, list[str]]:

@@ -31,6 +31,9 @@ JAPANESE: Mapping[str, str] = {
     # what a person should do: any provider
     "Connect the tenant again: import fresh credentials for it with `connections import`.": "新しい認証情報を `connections import` で登録し、テナントを接続し直してください。",
     "If the host is right, add it to INTEGRATION_PIPELINE_ALLOWED_HOSTS.": "ホストが正しければ、INTEGRATION_PIPELINE_ALLOWED_HOSTS に加えてください。",
+    "Put that key back into the ring; if it is lost, import the connection or spreadsheet again with its secrets.": "その鍵を鍵束に戻してください。失われた場合は、接続またはスプレッドシートを秘密情報とともに登録し直してください。",
+    "Import the connection or spreadsheet again with its secrets.": "接続またはスプレッドシートを秘密情報とともに登録し直してください。",
+    "Allow the host, or import the connection again with another api_endpoint.": "ホストを許可するか、接続を別の api_endpoint で登録し直してください。",
     "Look at `history list` once it is back; the next run is right either way.": "データベースが戻ったら `history list` で確認してください。どちらであっても、次の実行で正しくなります。",
     "Look at the provider's own directory. The sync itself keeps a hold, to be approved or rejected.": "接続先の管理画面で名簿を確認してください。実際の同期では保留となり、承認または却下できます。",
     "Look at the provider's own directory and at what is held: {command}.": "接続先の管理画面の名簿と、保留の内容（{command}）を確認してください。",

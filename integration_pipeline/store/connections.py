@@ -12,8 +12,7 @@ from pydantic import SecretStr
 from integration_pipeline.crypto import Keyring
 from integration_pipeline.errors import UsageError
 from integration_pipeline.model import Connection, System, Token
-from integration_pipeline.store import people
-from integration_pipeline.store.engine import Database, become_tenant
+from integration_pipeline.store.engine import Database
 from integration_pipeline.store.locks import Locks, Purpose
 from integration_pipeline.store.queries import sql
 
@@ -39,51 +38,35 @@ _SHOWN = ("tenant_id", "system_type", *PLAIN)
 """What an operator may read too."""
 _COLUMNS = (*_SHOWN, *SEALED, "secret_options")
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM external_system_connections"
-_WANTED = """
-    (%(systems)s::text[] IS NULL OR system_type = ANY(%(systems)s)) AND (sync_enabled OR NOT %(enabled_only)s)
-    ORDER BY tenant_id, system_type
-"""
 _LISTED = f"""
     SELECT {", ".join(_SHOWN)} FROM external_system_connections
-    WHERE (%(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s)) AND {_WANTED}
+    WHERE
+        (%(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s))
+        AND (%(systems)s::text[] IS NULL OR system_type = ANY(%(systems)s))
+        AND (sync_enabled OR NOT %(enabled_only)s)
+    ORDER BY tenant_id, system_type
 """
-_OF_TENANT = f"{_SELECT} WHERE tenant_id = %(tenant_id)s AND {_WANTED}"
 _ONE = f"{_SELECT} WHERE tenant_id = %s AND system_type = %s"
 
 
-def load(
+def describe(
     database: Database,
-    keyring: Keyring,
     *,
     tenant_ids: Sequence[str] | None = None,
     systems: Sequence[System] | None = None,
-    enabled_only: bool = True,
+    enabled_only: bool = False,
 ) -> list[Connection]:
-    """The connections of these tenants and systems (None = all), by tenant and system.
+    """The connections of these tenants and systems (None = all), by tenant and system, without any secret.
 
-    :raises UsageError: a tenant does not exist, or a secret does not open; names key id and place.
+    No key is needed, and one that is lost hides no connection. A tenant that does not exist has none.
     """
-    wanted = None if systems is None else list(systems)
-    found: list[dict[str, Any]] = []
-    with database.operator() as cursor:
-        listed = _listed(cursor, tenant_ids, wanted, enabled_only=enabled_only)
-        for tenant_id in dict.fromkeys(stored["tenant_id"] for stored in listed):
-            become_tenant(cursor, tenant_id)
-            rows = cursor.execute(_OF_TENANT, {"systems": wanted, "enabled_only": enabled_only, "tenant_id": tenant_id})
-            found += (dict(zip(_COLUMNS, row, strict=True)) for row in rows)
-    return [opened(stored, keyring) for stored in found]
-
-
-def describe(
-    database: Database, *, tenant_ids: Sequence[str] | None = None, systems: Sequence[System] | None = None
-) -> list[Connection]:
-    """The same for people, enabled or not, without any secret: no key is needed, and a lost one hides no row.
-
-    :raises UsageError: a tenant does not exist.
-    """
-    with database.operator() as cursor:
-        listed = _listed(cursor, tenant_ids, None if systems is None else list(systems), enabled_only=False)
-    return [_record(stored) for stored in listed]
+    values = {
+        "tenant_ids": None if tenant_ids is None else list(tenant_ids),
+        "systems": None if systems is None else list(systems),
+        "enabled_only": enabled_only,
+    }
+    listed = database.ask(None, lambda cursor: cursor.execute(_LISTED, values).fetchall())
+    return [_record(dict(zip(_SHOWN, row, strict=True))) for row in listed]
 
 
 def read(database: Database, keyring: Keyring, tenant_id: str, system: System) -> Connection:
@@ -228,15 +211,3 @@ def _record(stored: Mapping[str, Any], **secrets: Any) -> Connection:
 def option_column(name: str) -> str:
     """What a secret option is bound to, as a column's name is for the other secrets."""
     return f"secret_options.{name}"
-
-
-def _listed(
-    cursor: psycopg.Cursor[Any], tenant_ids: Sequence[str] | None, systems: list[System] | None, *, enabled_only: bool
-) -> list[dict[str, Any]]:
-    people.require_tenants(cursor, tenant_ids or ())
-    values = {
-        "tenant_ids": None if tenant_ids is None else list(tenant_ids),
-        "systems": systems,
-        "enabled_only": enabled_only,
-    }
-    return [dict(zip(_SHOWN, row, strict=True)) for row in cursor.execute(_LISTED, values)]

@@ -51,6 +51,19 @@ def test_a_sync_prints_the_contracts_line_for_every_tenant_system_and_type(onlin
         assert completed.utcoffset() == dt.timedelta(0)
 
 
+def test_a_connection_that_no_key_opens_fails_and_the_others_are_synced(online: Command, database: Database) -> None:
+    with builders.everything(database) as cursor:
+        cursor.execute(
+            "UPDATE external_system_connections SET access_token = replace(access_token, 'v1:test:', 'v1:lost:') "
+            "WHERE tenant_id = 'tenant-0001' AND system_type = 'SLACK'"
+        )
+    result = online("sync")
+    assert result.code == 1
+    assert "CONFIGURATION: access_token of tenant-0001 SLACK is sealed with the key lost" in result.out
+    assert "what to do: Put that key back" in result.out
+    assert "18 syncs: 15 SUCCESS, 3 FAILED" in result.out
+
+
 def test_the_second_sync_changes_nothing_and_says_so(online: Command) -> None:
     assert online("sync").code == 0
     result = online("sync", "--output", "json")

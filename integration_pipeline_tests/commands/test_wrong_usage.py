@@ -177,7 +177,7 @@ def test_plain_http_beyond_loopback_is_refused(command: Command) -> None:
     assert "https" in line
 
 
-def test_an_endpoint_that_is_allowed_no_more_stops_the_batch(
+def test_an_endpoint_that_is_allowed_no_more_stops_a_batch_that_has_no_other(
     command: Command, database: Database, tmp_path: Path
 ) -> None:
     builders.add_tenant(database)

@@ -5,7 +5,6 @@ import dagster as dg
 import pytest
 
 from integration_pipeline.model import SyncType
-from integration_pipeline.store import connections
 from integration_pipeline_tests import builders
 from integration_pipeline_tests.defs.conftest import Stage, failure, named
 from integration_pipeline_tests.receivers import receiver
@@ -166,8 +165,35 @@ def test_a_tenant_stored_wrongly_does_not_stop_the_others(stage: Stage) -> None:
     assert told.description is not None
     assert "alpha SLACK USERS, TEAMS, NOTIFICATIONS: CONFIGURATION: " in told.description
     assert "elsewhere.example" in told.description
+    assert "Allow the host" in told.description
     assert stage.colours("external_users")["alpha"] == "red"
     assert stage.colours("external_users")["gamma"] == "green"
+    assert [row for row in history(stage) if row[0] == "alpha"] == [
+        ("alpha", "SLACK", str(sync_type), "FAILED", "CONFIGURATION") for sync_type in SyncType
+    ]
+    assert stage.night.rows("SELECT tenant_id, cause FROM critical_notices WHERE tenant_id = 'alpha'") == [
+        ("alpha", "CONFIGURATION")
+    ]
+
+
+def test_what_was_stored_wrongly_is_synced_by_the_retry_once_it_is_right(stage: Stage) -> None:
+    stage.execute(
+        "UPDATE external_system_connections SET api_endpoint = 'https://elsewhere.example/' WHERE tenant_id = 'alpha'"
+    )
+    stage.materialize("alpha")
+    stage.retry("alpha")
+    assert stage.colours("external_users")["alpha"] == "red"
+    stage.execute("UPDATE external_system_connections SET api_endpoint = NULL WHERE tenant_id = 'alpha'")
+    assert stage.retry("alpha").success
+    assert stage.colours("external_users")["alpha"] == "green"
+
+
+def test_matching_anew_needs_nothing_that_a_connection_is_reached_by(stage: Stage) -> None:
+    stage.materialize("alpha")
+    stage.execute(
+        "UPDATE external_system_connections SET api_endpoint = 'https://elsewhere.example/' WHERE tenant_id = 'alpha'"
+    )
+    assert stage.materialize("alpha", assets=["user_mappings"]).success
 
 
 def test_a_connection_stored_wrongly_does_not_stop_its_tenants_other_systems(stage: Stage) -> None:
@@ -181,7 +207,9 @@ def test_a_connection_stored_wrongly_does_not_stop_its_tenants_other_systems(sta
     assert "beta SLACK USERS, TEAMS, NOTIFICATIONS: CONFIGURATION: " in told.description
     assert "beta TEAMS" not in told.description
     assert [row[:4] for row in history(stage)] == [
-        ("beta", "TEAMS", str(sync_type), "SUCCESS") for sync_type in SyncType
+        ("beta", system, str(sync_type), status)
+        for system, status in (("SLACK", "FAILED"), ("TEAMS", "SUCCESS"))
+        for sync_type in SyncType
     ]
     assert stage.colours("external_users")["beta"] == "red"
 
@@ -231,7 +259,7 @@ def test_an_interrupted_run_leaves_a_true_history(stage: Stage, monkeypatch: pyt
 
 def test_runs_hold_no_secret(stage: Stage) -> None:
     stage.materialize()
-    opened = connections.load(stage.night.pipeline.database, stage.night.pipeline.keyring)
+    opened = builders.opened(stage.night.pipeline.database, stage.night.pipeline.keyring)
     secrets = {
         secret.get_secret_value()
         for connection in opened

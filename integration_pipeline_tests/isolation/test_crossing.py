@@ -200,7 +200,7 @@ def people_s_work(night: Nights) -> None:
         links.unlink(database, tenant_id, SLACK, account)
         mappings.listing(database, tenant_id)
         decide_holds(night, tenant_id)
-        (connection,) = connections.load(database, keyring, tenant_ids=[tenant_id], systems=[LINE_WORKS])
+        connection = connections.read(database, keyring, tenant_id, LINE_WORKS)
         changes_alone(database, connection)
         at = pipeline.now()
         builders.begin(database, connection, SyncType.USERS, started_at=at)

@@ -14,7 +14,7 @@ from integration_pipeline.crypto import Keyring, generate
 from integration_pipeline.errors import UsageError
 from integration_pipeline.model import Connection
 from integration_pipeline.settings import Settings
-from integration_pipeline.store import connections, entries
+from integration_pipeline.store import entries
 from integration_pipeline.store.connection_files import import_entries
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.people import Imported
@@ -36,7 +36,7 @@ class Importer:
         return import_entries(self._database, self._keyring, self._settings, list(found), registry.providers())
 
     def stored(self) -> list[Connection]:
-        return connections.load(self._database, self._keyring, enabled_only=False)
+        return builders.opened(self._database, self._keyring)
 
     def problem(self, *found: Any) -> str:
         """What it says of entries of which nothing may be imported."""

@@ -1,6 +1,7 @@
 """Connections as they are stored: sealed, opened where they belong, and their tokens never lost."""
 
 import datetime as dt
+from functools import partial
 
 import psycopg
 import pytest
@@ -52,7 +53,7 @@ def names(found: list[Connection]) -> list[str]:
 def test_a_connection_is_read_as_it_was_stored(database: Database, keyring: Keyring) -> None:
     builders.add_connection(database, keyring, WHOLE)
     assert connections.read(database, keyring, "tenant-a", LINE_WORKS) == WHOLE
-    assert connections.load(database, keyring) == [WHOLE]
+    assert builders.opened(database, keyring) == [WHOLE]
 
 
 def test_no_secret_stands_in_the_database_as_it_is(database: Database, keyring: Keyring, database_url: str) -> None:
@@ -77,20 +78,18 @@ def test_connections_are_chosen_by_tenant_system_and_whether_they_are_on(databas
         for system in (TEAMS, SLACK):
             builders.add_connection(database, keyring, builders.connection(tenant_id, system))
     builders.add_connection(database, keyring, builders.connection("tenant-c", sync_enabled=False))
-    assert names(connections.load(database, keyring)) == [
-        "tenant-a SLACK", "tenant-a TEAMS", "tenant-b SLACK", "tenant-b TEAMS",
-    ]  # fmt: skip
-    assert names(connections.load(database, keyring, systems=[TEAMS])) == ["tenant-a TEAMS", "tenant-b TEAMS"]
-    assert names(connections.load(database, keyring, tenant_ids=["tenant-b"], systems=[SLACK])) == ["tenant-b SLACK"]
-    assert names(connections.load(database, keyring, tenant_ids=["tenant-c"])) == []
-    assert names(connections.load(database, keyring, tenant_ids=["tenant-c"], enabled_only=False)) == ["tenant-c SLACK"]
-    assert connections.load(database, keyring, systems=[]) == []
+    enabled = partial(connections.describe, database, enabled_only=True)
+    assert names(enabled()) == ["tenant-a SLACK", "tenant-a TEAMS", "tenant-b SLACK", "tenant-b TEAMS"]
+    assert names(enabled(systems=[TEAMS])) == ["tenant-a TEAMS", "tenant-b TEAMS"]
+    assert names(enabled(tenant_ids=["tenant-b"], systems=[SLACK])) == ["tenant-b SLACK"]
+    assert names(enabled(tenant_ids=["tenant-c"])) == []
+    assert names(connections.describe(database, tenant_ids=["tenant-c"])) == ["tenant-c SLACK"]
+    assert enabled(systems=[]) == []
+    assert enabled(tenant_ids=["nobody"]) == []
 
 
 def test_what_does_not_exist_is_named(database: Database, keyring: Keyring) -> None:
     builders.add_tenant(database)
-    with pytest.raises(UsageError, match="there is no tenant nobody"):
-        connections.load(database, keyring, tenant_ids=["tenant-a", "nobody"])
     with pytest.raises(UsageError, match="tenant-a has no SLACK connection"):
         connections.read(database, keyring, "tenant-a", SLACK)
 
@@ -99,7 +98,7 @@ def test_a_wrong_key_is_named_with_its_place(database: Database, keyring: Keyrin
     builders.add_connection(database, keyring, WHOLE)
     other = Keyring({"other": bytes(32)})
     with pytest.raises(UsageError, match="client_secret of tenant-a LINE_WORKS is sealed with the key test"):
-        connections.load(database, other)
+        connections.read(database, other, "tenant-a", LINE_WORKS)
 
 
 FROM_ANOTHER_COLUMN = "UPDATE external_system_connections SET client_secret = access_token"

@@ -79,7 +79,7 @@ def test_everything_is_under_the_first_key_and_reads_as_before(database: Databas
     assert (found.by_key, found.tenants, found.problems) == ({"old": 18}, {"tenant-a", "tenant-b"}, [])
     assert found.in_use == {"new": 18}
     assert "v1:old:" not in sealed_values(database)
-    assert connections.load(database, AFTER) == stored
+    assert builders.opened(database, AFTER) == stored
     keys = [json.loads(one.key.get_secret_value())["of"] for one in spreadsheets.load(database, AFTER)]
     assert keys == ["tenant-a", "tenant-b"]
 

@@ -17,7 +17,6 @@ from integration_pipeline.errors import UsageError
 from integration_pipeline.settings import Settings
 from integration_pipeline.store import (
     connection_files,
-    connections,
     entries,
     kpi_files,
     kpis,
@@ -81,7 +80,7 @@ def check(database: Database, keyring: Keyring, run: Import, text: bytes) -> Non
         assert MARK not in refusal
         refusal.encode()
     # What was stored can be read, by whoever lists all tenants.
-    connections.load(database, keyring, enabled_only=False)
+    builders.opened(database, keyring)
     spreadsheets.load(database, keyring)
 
 
