@@ -3,12 +3,14 @@
 Loads the clients and the database's driver, so the definitions import this where it is used.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from logging import Logger
 
 import dagster as dg
+import psycopg
 
 from integration_pipeline import batch, sync
 from integration_pipeline.batch import Refused, Request
@@ -17,6 +19,8 @@ from integration_pipeline.defs.lines import MAPPINGS, SYNC_TYPES, Line
 from integration_pipeline.defs.tally import Tally
 from integration_pipeline.model import Connection, SyncType
 from integration_pipeline.pipeline import Pipeline
+
+_log = logging.getLogger(__name__)
 
 Report = Callable[[str, Sequence[Line]], None]
 """Told each tenant once, with all its lines; none where nothing of it was due."""
@@ -52,11 +56,20 @@ def sync_assets(pipeline: Pipeline, request: Request, assets: Sequence[str], tal
 
 
 def finish(pipeline: Pipeline, tally: Tally, assets: Sequence[str], tenant_id: str, ended: Sequence[Line]) -> None:
-    shown = {}
+    shown: dict[str, Mapping[str, dg.MetadataValue]] = {}
     for asset in assets:
-        found = standing.coverage(pipeline.database, [tenant_id]) if asset == MAPPINGS else []
-        shown[asset] = rendering.coverage(found) if found else {}
+        shown[asset] = _coverage(pipeline, tenant_id) if asset == MAPPINGS else {}
     tally.finish(tenant_id, ended, shown)
+
+
+def _coverage(pipeline: Pipeline, tenant_id: str) -> Mapping[str, dg.MetadataValue]:
+    """What is shown beside a tenant's mappings: they are in step also where it cannot be read just now."""
+    try:
+        found = standing.coverage(pipeline.database, [tenant_id])
+    except psycopg.Error as error:
+        _log.warning("coverage not read tenant=%s error=%s", tenant_id, type(error).__name__)
+        return {}
+    return rendering.coverage(found) if found else {}
 
 
 def run(pipeline: Pipeline, request: Request, report: Report, *, at_once: int) -> None:
@@ -109,5 +122,8 @@ def _refused(refused: Refused, types: Sequence[SyncType]) -> list[Line]:
 
 
 def _rematched(pipeline: Pipeline, connection: Connection) -> Line:
-    changed = sync.rematch(pipeline.database, connection)
+    try:
+        changed = sync.rematch(pipeline.database, connection)
+    except psycopg.Error as error:  # for one connection it must not stop the others
+        return lines.of_rematch_failed(connection.tenant_id, connection.system, type(error).__name__)
     return lines.of_rematch(connection.tenant_id, connection.system, changed)

@@ -71,6 +71,8 @@ def unequal(pipeline: Pipeline, tenant_ids: Sequence[str], days: Sequence[dt.dat
     accounts: dict[str, Account] = {}
     found: list[Row] = []
     for tenant_id in in_turn(tenant_ids, pipeline.now().date()):
+        if tenant_id not in tenants:
+            continue  # deleted since the run began: there is nothing to compare with any more
         try:
             found += [
                 (tenant_id, difference) for difference in _differences(pipeline, tenants[tenant_id], days, accounts)

@@ -40,25 +40,39 @@ class Batches:
         self._context = context
         self._clock = clock
         self._waiting: list[Event] = []
-        self._written_at = -EVERY_SECONDS
+        self._tried_at = -EVERY_SECONDS
+        self._is_stuck = False
 
     def add(self, event: Event) -> None:
         self._waiting.append(event)
 
     def write_when_due(self) -> None:
-        """Write when enough of them wait, or the last were written a while ago."""
-        if len(self._waiting) >= AT_ONCE or self._clock() - self._written_at >= EVERY_SECONDS:
+        """Write when enough of them wait, or the last try was a while ago. The work goes on where they cannot be written."""
+        is_a_while_ago = self._clock() - self._tried_at >= EVERY_SECONDS
+        if not is_a_while_ago and (self._is_stuck or len(self._waiting) < AT_ONCE):
+            return
+        try:
             self.write()
+        except Exception as error:  # noqa: BLE001 - Dagster's storage may fail in any way; whoever writes last says so
+            _log.warning("events wait count=%d error=%s", len(self._waiting), type(error).__name__)
 
     def write(self) -> None:
-        """Write what waits. What cannot be written goes on waiting, for whoever writes next."""
+        """Write what waits. What cannot be written goes on waiting, for whoever writes next; the first error is raised."""
         batches: dict[tuple[type[Event], dg.AssetKey], list[Event]] = {}
         for event in self._waiting:
             batches.setdefault(_kind(event), []).append(event)
+        failure: Exception | None = None
         for kind, batch in batches.items():
-            _write(self._context, batch)
-            self._waiting = [event for event in self._waiting if _kind(event) != kind]
-        self._written_at = self._clock()
+            try:
+                _write(self._context, batch)
+            except Exception as error:  # noqa: BLE001 - one kind's trouble keeps no other's from being written
+                failure = failure or error
+            else:
+                self._waiting = [event for event in self._waiting if _kind(event) != kind]
+        self._tried_at = self._clock()
+        self._is_stuck = failure is not None
+        if failure is not None:
+            raise failure
 
 
 def _kind(event: Event) -> tuple[type[Event], dg.AssetKey]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+from integration_pipeline.errors import Kind
 from integration_pipeline.model import Counts, Outcome, Status, SyncType, System
 from integration_pipeline.registry import FOLDERS
 
@@ -156,4 +157,18 @@ def of_rematch(tenant_id: str, system: System, changed: int) -> Line:
         status=Status.SUCCESS,
         counts=Counts(updated=changed),
         api_calls_minimum=0,
+    )
+
+
+def of_rematch_failed(tenant_id: str, system: System, error: str) -> Line:
+    """The line of a connection whose accounts the database did not match anew: they are as they were."""
+    return Line(
+        tenant_id=tenant_id,
+        system=system,
+        sync_type=SyncType.USERS,
+        status=Status.FAILED,
+        counts=Counts(),
+        error_type=Kind.UNKNOWN_ERROR.value,
+        error_message=f"the database refused or was lost: {error}",
+        remedy="Look at PostgreSQL's own log.",
     )

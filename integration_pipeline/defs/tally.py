@@ -4,6 +4,7 @@ Dagster colours a partition by its latest events: a materialization makes it gre
 run that failed, it is red. Whoever logs each good tenant and lets the run fail at the end gets both out of one run.
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -14,6 +15,8 @@ import dagster as dg
 from integration_pipeline.defs import rendering
 from integration_pipeline.defs.events import Batches
 from integration_pipeline.defs.lines import SYNC_TYPES, Line, in_order
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -45,15 +48,22 @@ class Tally:
 
         :param assets: the assets this run is about, each with what it shows beside the syncs' own metadata.
         """
+        failed = [line for line in lines if line.is_failed]
         self.tenants.add(tenant_id)
+        self.failed += failed
         for asset, shown in assets.items():
             own = in_order(line for line in lines if line.sync_type is SYNC_TYPES[asset])
             self.events.add(self._event(asset, tenant_id, own, shown))
         self.events.write_when_due()
-        failed = [line for line in lines if line.is_failed]
         if failed:
-            self.context.log.error(rendering.failures(failed))
-            self.failed += failed
+            self._tell(rendering.failures(failed))
+
+    def _tell(self, failures: str) -> None:
+        """A line in Dagster's log. Where it cannot be written the work goes on: the run's end says it again."""
+        try:
+            self.context.log.error(failures)
+        except Exception as error:  # noqa: BLE001 - Dagster's storage may fail in any way
+            _log.warning("not in Dagster's log error=%s: %s", type(error).__name__, failures)
 
     def _event(
         self, asset: str, tenant_id: str, lines: Sequence[Line], shown: Mapping[str, Any]

@@ -123,21 +123,15 @@ def run(
     work = _Work(pipeline, request, Access(pipeline, DEADLINE_SECONDS, on_wait))
     for pair in chosen:
         work.pending.put(pair)
-    threads = [
-        # Daemons: nobody waits for a thread that does not hear.
-        threading.Thread(target=work.loop, name=f"publish-{number}", daemon=True)
-        for number in range(min(len(chosen), concurrency))
-    ]
-    for thread in threads:
-        thread.start()
     try:
+        work.start(min(len(chosen), concurrency))
         for _ in chosen:
             result = work.results.get()
             if isinstance(result, BaseException):
                 raise result
             yield result
     finally:
-        work.stop(threads)
+        work.stop()
 
 
 @dataclass(slots=True)
@@ -149,8 +143,21 @@ class _Work:
     access: Access
     pending: queue.SimpleQueue[tuple[Tenant, Spreadsheet]] = field(default_factory=queue.SimpleQueue)
     results: queue.SimpleQueue[Published | BaseException] = field(default_factory=queue.SimpleQueue)
+    threads: list[threading.Thread] = field(default_factory=list)
 
-    def loop(self) -> None:
+    def start(self, workers: int) -> None:
+        for number in range(workers):
+            # A daemon: nobody waits for a thread that does not hear.
+            thread = threading.Thread(target=self._loop, name=f"publish-{number}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system gives no more: those there are do the rest
+                if not self.threads:
+                    raise
+                return
+            self.threads.append(thread)
+
+    def _loop(self) -> None:
         """One worker: takes tenants until none is left."""
         while not self.access.stopping.is_set():
             try:
@@ -231,11 +238,11 @@ class _Work:
         except psycopg.Error as lost:
             logger.error("how it ended is not kept tenant=%s error=%s", tenant.tenant_id, type(lost).__name__)  # noqa: TRY400
 
-    def stop(self, threads: Sequence[threading.Thread]) -> None:
+    def stop(self) -> None:
         """End all work; a no-op after everything ended by itself."""
         self.access.stop()
         until = time.monotonic() + GRACE_SECONDS
-        for thread in threads:
+        for thread in self.threads:
             thread.join(max(0.0, until - time.monotonic()))
 
 

@@ -89,6 +89,8 @@ JAPANESE: Mapping[str, str] = {
     "Rename or delete that sheet; the pipeline then makes its own.": "そのシートの名前を変えるか、削除してください。シートは自動で作られます。",
     "Put the header row back as it was (the spreadsheet's version history shows it), or delete the sheet: it is then made anew.": "見出しの行を元に戻してください（スプレッドシートの変更履歴で確認できます）。シートを削除すると、作り直されます。",
     "Delete the other rows: their numbers are not kept up to date.": "ほかの行を削除してください。その数値は更新されません。",
+    "Look at PostgreSQL's own log.": "PostgreSQL のログを確認してください。",
+    "Report it with its stack trace.": "スタックトレースを添えて報告してください。",
     "See its own log.": "データベースのログを確認してください。",
     "Report it with the log.": "ログを添えて報告してください。",
     # what happened
@@ -123,6 +125,8 @@ JAPANESE: Mapping[str, str] = {
     "the limit {code} has room in {n} s, longer than this sync may wait": "上限 {code} が空くまで {n} 秒かかり、この同期が待てる時間を超えます",
     "the provider asks to wait {n} s, and this sync may wait {most} s": "接続先は {n} 秒待つよう求めていますが、この同期が待てるのは {most} 秒までです",
     "the database refused or was lost: {code}": "データベースが拒んだか、接続が失われました：{code}",
+    "the database refused or was lost: {code} {n}": "データベースが拒んだか、接続が失われました：{code}（{n}）",
+    "a defect in the pipeline: {code}": "プログラムの不具合です：{code}",
     "the database was lost while it committed, and does not say whether the changes were kept": "確定の途中でデータベースとの接続が失われ、変更が残ったかどうか分かりません",
     "{method} {place}: no answer in time ({code})": "{place} から時間内に応答がありませんでした（{code}）",
     "{method} {place}: the answer came too slowly": "{place} の応答が遅すぎました",

@@ -11,12 +11,13 @@ from typing import Any
 import dagster as dg
 import pytest
 import sqlalchemy
+from dagster._core.events import DagsterEvent
 from dagster._core.events.log import EventLogEntry
 from sqlalchemy.engine import Engine
 
 from integration_pipeline.commands.ui import shipped
 from integration_pipeline.defs import storage
-from integration_pipeline.defs.events import BATCH_SIZE, Batches
+from integration_pipeline.defs.events import AT_ONCE, BATCH_SIZE, EVERY_SECONDS, Batches
 from integration_pipeline.defs.lines import SYNC_TYPES
 from integration_pipeline.defs.partitions import chunks
 from integration_pipeline.sandbox.plan import TenantPlan
@@ -184,6 +185,73 @@ def test_what_could_not_be_written_is_written_the_next_time(stage: Stage, monkey
     assert stumbling_job.execute_in_process(instance=stage.instance).success
     for asset in ("one_asset", "another_asset"):
         assert stage.instance.get_materialized_partitions(dg.AssetKey(asset)) == {"one", "two"}
+
+
+def test_what_cannot_be_written_waits_and_keeps_nobody_from_working(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    seconds = [0.0]
+
+    @dg.op
+    def stumbling(context: dg.OpExecutionContext) -> None:
+        found = Batches(context, clock=lambda: seconds[0])
+        with monkeypatch.context() as lost:
+            lost.setattr(storage.EventLog, "prepare_insert_event_batch", _lost)
+            lost.setattr(storage.EventLog, "prepare_insert_event", _lost)
+            for number in range(AT_ONCE + 2):
+                found.add(dg.AssetMaterialization("some_asset", partition=str(number)))
+                found.write_when_due()
+            assert caplog.text.count("events wait") == 1  # and is not tried again with each tenant
+            seconds[0] += EVERY_SECONDS
+            found.write_when_due()
+            assert caplog.text.count(f"events wait count={AT_ONCE + 2} error=ConnectionError") == 1
+        found.write()
+
+    @dg.job
+    def stumbling_job() -> None:
+        stumbling()
+
+    assert stumbling_job.execute_in_process(instance=stage.instance).success
+    assert len(stage.instance.get_materialized_partitions(dg.AssetKey("some_asset"))) == AT_ONCE + 2
+
+
+def test_one_kind_that_cannot_be_written_keeps_no_other_back(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    @dg.op
+    def stumbling(context: dg.OpExecutionContext) -> None:
+        found = Batches(context)
+        found.add(dg.AssetMaterialization("one_asset", partition="one"))
+        found.add(dg.AssetObservation("one_asset", partition="one"))
+        with monkeypatch.context() as lost:
+            lost.setattr(DagsterEvent, "asset_materialization", _lost)
+            with pytest.raises(ConnectionError):
+                found.write()
+        assert stage.observed("one_asset")
+        found.write()
+
+    @dg.job
+    def stumbling_job() -> None:
+        stumbling()
+
+    assert stumbling_job.execute_in_process(instance=stage.instance).success
+    assert stage.materialized("one_asset")
+    assert len(stage.observed("one_asset")) == 1
+
+
+def test_a_run_whose_events_cannot_be_written_syncs_all_of_its_tenants_and_fails(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunk = stage.partitions[:CHUNK]
+    with monkeypatch.context() as lost:
+        lost.setattr(DagsterEvent, "asset_materialization", _lost)
+        lost.setattr(DagsterEvent, "asset_observation", _lost)
+        result = stage.materialize(*chunk)
+    assert not result.success
+    ended = stage.night.rows(
+        "SELECT count(DISTINCT tenant_id) FROM external_system_sync_history "
+        "WHERE sync_type = 'NOTIFICATIONS' AND error_type IS DISTINCT FROM 'INTERRUPTED'"
+    )
+    assert ended == [(len(chunk),)]
+    assert {stage.colours("external_users")[tenant_id] for tenant_id in chunk} == {"red"}
 
 
 def _lost(*_: object) -> None:

@@ -158,6 +158,11 @@ def test_a_broken_spreadsheet_is_named_and_the_others_are_published(stage: Stage
     assert colour(stage, "google_sheets_kpis", today()) == "green"
 
 
+def test_a_tenant_deleted_meanwhile_is_compared_with_nothing(stage: Stage) -> None:
+    assert publish(stage).success
+    assert day_standing.unequal(stage.night.pipeline, ["alpha", "nobody"], []) == []
+
+
 def test_a_key_that_does_not_open_stops_nobody_else(stage: Stage) -> None:
     stage.execute("UPDATE spreadsheets SET service_account = 'lost:AAAA' WHERE tenant_id = 'beta'")
     told = failure(publish(stage, assets=["google_sheets_kpis"]))

@@ -606,6 +606,22 @@ def test_a_tenant_whose_time_zone_nobody_knows_is_marked_and_the_others_publishe
     assert three.kept("tenant-0002")[1] == "UNKNOWN_ERROR"
 
 
+def test_where_the_system_gives_no_more_threads_those_there_are_publish_all(
+    three: Morning, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, publishers = threading.Thread.start, list[threading.Thread]()
+
+    def scarce(thread: threading.Thread) -> None:
+        if thread.name.startswith("publish-"):
+            if publishers:
+                raise RuntimeError("can't start new thread")
+            publishers.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", scarce)
+    assert len(three.well()) == 3
+
+
 def test_a_tenant_whose_figures_the_database_refuses_is_marked_and_the_others_published(
     three: Morning, monkeypatch: pytest.MonkeyPatch
 ) -> None:
