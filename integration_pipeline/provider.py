@@ -172,8 +172,8 @@ class Session:
     """listing → where its changes go on from, of the type being synced; empty where the listings are to be read whole."""
     next_bookmarks: dict[str, Bookmark] = field(default_factory=dict)
     """listing → where the next night may go on from. Kept with this night's rows, if it is a SUCCESS."""
-    known: Callable[[str], Sequence[str]] = lambda _kind: ()
-    """The keys of the stored, active rows of a kind, of the type being synced."""
+    known: Callable[[SyncType, str], Mapping[str, str]] = lambda _sync_type, _kind: {}
+    """The stored, active rows of a type and kind: key → the listing that each stands under."""
     failure: PipelineError | None = None
     """What ended this connection's work for good: the types still due fail with it, without asking again."""
     avoidable: int = 0

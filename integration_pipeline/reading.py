@@ -10,7 +10,7 @@ from integration_pipeline import guard
 from integration_pipeline.attempt import Attempt
 from integration_pipeline.diff import Absence, Diff
 from integration_pipeline.errors import InvalidResponse, ProviderError
-from integration_pipeline.model import Connection, Page
+from integration_pipeline.model import Connection, Page, SyncType
 from integration_pipeline.provider import Listing, Provider
 from integration_pipeline.store import staging
 from integration_pipeline.store.spool import Spool, row_of, row_of_absence
@@ -90,9 +90,9 @@ def _learn(attempt: Attempt, listing: Listing, diff: Diff, page: Page) -> None:
         diff.learn(listing.name, hashes)
 
 
-def _known(attempt: Attempt, kind: str) -> list[str]:
-    connection = attempt.session.connection
-    return attempt.ask(lambda cursor: staging.active_keys(cursor, attempt.target, connection, kind))
+def _known(attempt: Attempt, sync_type: SyncType, kind: str) -> dict[str, str]:
+    connection, target = attempt.session.connection, staging.TARGETS[sync_type]
+    return attempt.ask(lambda cursor: staging.active(cursor, target, connection, kind))
 
 
 def _removals(attempt: Attempt, diff: Diff, walk: Walk) -> tuple[list[Absence], list[str]]:

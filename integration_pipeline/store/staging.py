@@ -108,10 +108,10 @@ def count_there(cursor: Cursor, target: Target, connection: Connection, listing:
     return int(row[0]) if row else 0
 
 
-def active_keys(cursor: Cursor, target: Target, connection: Connection, kind: str) -> list[str]:
-    """The keys of the active rows of a kind."""
+def active(cursor: Cursor, target: Target, connection: Connection, kind: str) -> dict[str, str]:
+    """The active rows of a kind: key → the listing that each stands under."""
     cursor.execute(target.sql("active"), {**_keys(connection), "kind": kind})
-    return [str(row[0]) for row in cursor]
+    return dict(cursor)
 
 
 def removals(

@@ -624,3 +624,14 @@ def test_a_team_that_is_not_found_for_a_night_is_there_the_night_after_with_all_
     calendar.pass_days(1)
     assert {outcome.status for outcome in night.run().values()} == {Status.SUCCESS}
     assert night.rows("SELECT * FROM external_teams ORDER BY kind, external_team_id") == stored
+
+
+def test_apps_read_alone_of_a_team_that_is_not_found_for_a_night_stay_as_they_are(night: Nights) -> None:
+    night.run()
+    apps = night.rows("SELECT * FROM notification_settings ORDER BY kind, external_id")
+    night.sandbox.faults.add("status", status=404, system=TEAMS, route="GET /teams/{team}/installedApps", times=4)
+    outcome = sync(night, NOTIFICATIONS)
+    assert (outcome.status, outcome.counts.deleted) == (Status.PARTIAL, 0)
+    assert "Its group is still flagged as a team" in str(outcome.remedy)
+    assert night.rows("SELECT * FROM notification_settings ORDER BY kind, external_id") == apps
+    assert sync(night, NOTIFICATIONS).status is Status.SUCCESS

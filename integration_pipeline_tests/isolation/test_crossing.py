@@ -180,7 +180,7 @@ def changes_alone(database: Database, connection: Connection) -> None:
     target = TARGETS[SyncType.USERS]
     with database.transaction(connection.tenant_id) as cursor:
         staging.hashes(cursor, target, connection, ["x"])
-        staging.active_keys(cursor, target, connection, "USER")
+        staging.active(cursor, target, connection, "USER")
         staging.count_there(cursor, target, connection, "users")
 
 

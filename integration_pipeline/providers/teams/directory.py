@@ -7,13 +7,13 @@ $batch of the teams' installed apps         -> apps:<team id>
 subscriptions                               -> subscriptions
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any, cast
 
 from integration_pipeline.errors import InvalidResponse, NotFound, ProviderError
-from integration_pipeline.model import Page, Rejection, Removal
+from integration_pipeline.model import Page, Rejection, Removal, SyncType
 from integration_pipeline.provider import Limit, Listing, Session
 from integration_pipeline.providers.teams import records
 from integration_pipeline.providers.teams.delta import Feed, Told, begin, is_removed, remembering, since
@@ -69,6 +69,8 @@ GROUPS_FEED = Feed("teams", "groups/delta", CHANGED_GROUPS, records.CHANGED_GROU
 MOST_ASKED_AGAIN = 100
 """How many accounts are asked for one by one; where delta leaves more open than that, the whole listing is cheaper."""
 
+_APPS = "apps:"
+
 Found = dict[str, bool | ProviderError | None]
 """Team id → whether it is archived, None where Graph does not say; or why the team cannot be read."""
 
@@ -104,23 +106,19 @@ def teams(session: Session) -> Iterator[Listing]:
 
 
 def notifications(session: Session) -> Iterator[Listing]:
-    """The apps installed in each team, then our own subscriptions.
-
-    A flagged group without a team has no listing: what was stored of its apps goes with it.
-    """
-    was_read: dict[str, bool] | None = session.memo.get("teams")
+    """The apps installed in each team, then our own subscriptions. A flagged group without a team has no listing."""
+    ids: list[str] | None = session.memo.get("teams")
     pages: Iterable[Page] = ()
-    if was_read is None:
-        was_read = {}
-        pages = _flagged_groups(session, was_read)
+    if ids is None:
+        ids = []
+        pages = _flagged_groups(session, ids)
     # No row stands under it. But what was stored of an app goes by it, when its team is gone.
     yield Listing("teams", pages, is_main=True, proves_absence=False)
     query = {"$expand": "teamsApp,teamsAppDefinition"}
-    for team_id, answer in ask_each(session, INSTALLATIONS, was_read, "teams/{}/installedApps", query):
-        # That it is not there is believed of a flag alone, and not of a team that was read in this same night.
-        if not isinstance(answer, NotFound) or was_read[team_id]:
-            app = partial(records.installed_app, team_id=team_id)
-            yield Listing(f"apps:{team_id}", answered(session, INSTALLATIONS, app, answer), is_often_empty=True)
+    known = cache(lambda: _known_by_apps_too(session))
+    for team_id, answer in _without_bare(ask_each(session, INSTALLATIONS, ids, "teams/{}/installedApps", query), known):
+        app = partial(records.installed_app, team_id=team_id)
+        yield Listing(f"{_APPS}{team_id}", answered(session, INSTALLATIONS, app, answer), is_often_empty=True)
     yield Listing("subscriptions", listed(session, SUBSCRIPTIONS, records.subscription, "subscriptions"))
 
 
@@ -173,10 +171,10 @@ class _Flagged:
             seen |= ids.keys()
 
 
-def _flagged_groups(session: Session, was_read: dict[str, bool]) -> Iterator[Page]:
+def _flagged_groups(session: Session, ids: list[str]) -> Iterator[Page]:
     """The teams' ids, for what is asked of each; no records."""
     flagged = _Flagged(session)
-    was_read.update(dict.fromkeys(flagged.ids(), False))
+    ids += flagged.ids()
     if flagged.repeated:
         raise InvalidResponse("groups came twice, on different pages: others may be missing")
     yield Page([], flagged.rejected)
@@ -190,7 +188,7 @@ def _team_pages(session: Session, found: Found) -> Iterator[Page]:
     :raises ProviderError: not one of the teams can be read.
     """
     flagged = _Flagged(session)
-    known = cache(lambda: dict.fromkeys(session.known("TEAM")))
+    known = cache(lambda: session.known(SyncType.TEAMS, "TEAM"))
     told = since(session, GROUPS_FEED)
     if told is None:
         bookmark = begin(session, GROUPS_FEED)
@@ -201,13 +199,9 @@ def _team_pages(session: Session, found: Found) -> Iterator[Page]:
         flagged.rejected += [rejection._replace(key=None) for rejection in told.rejected]
     # A repeated team is read and told once more, on a later page: so the diff learns that the paging shifted.
     for some in (ids, flagged.repeated):
-        for team_id, answer in ask_each(session, TEAMS, some, "teams/{}", {"$select": records.TEAM_FIELDS}):
-            if not isinstance(answer, NotFound):
-                yield _team_page(team_id, answer, found)
-            elif team_id in known():
-                # A team goes with its group, and the group is there: that is no proof, and one of the two is not up to date.
-                answer.remedy = _FLAG_WITHOUT_TEAM
-                yield _team_page(team_id, answer, found)
+        answers = ask_each(session, TEAMS, some, "teams/{}", {"$select": records.TEAM_FIELDS})
+        for team_id, answer in _without_bare(answers, known):
+            yield _team_page(team_id, answer, found)
     yield Page([], flagged.rejected)
     errors = [state for state in found.values() if isinstance(state, ProviderError)]
     if errors and len(errors) == len(found):
@@ -215,15 +209,30 @@ def _team_pages(session: Session, found: Found) -> Iterator[Page]:
     if None in found.values():
         session.warn(_UNKNOWN_ARCHIVED)
     if not flagged.rejected and not flagged.repeated:
-        # Of a team that was read, or is stored, it is not believed that it is not there for its apps.
-        session.memo["teams"] = {
-            team_id: isinstance(state, NotFound) or not isinstance(state, ProviderError)
-            for team_id, state in found.items()
-        }
+        session.memo["teams"] = list(found)
         if bookmark is not None:
             # The others have no team, and may get one without a change of their own: they are asked again.
             others = [team_id for team_id in ids if team_id not in found]
             session.next_bookmarks["teams"] = remembering(bookmark, others)
+
+
+def _without_bare(answers: Iterable[tuple[str, Any]], known: Callable[[], Container[str]]) -> Iterator[tuple[str, Any]]:
+    """What teams answer, without the flagged groups that have none: those Graph does not find.
+
+    A team goes with its group, and the group is there: of one that is known that is no proof, for either is not up to date.
+    """
+    for team_id, answer in answers:
+        if isinstance(answer, NotFound):
+            if team_id not in known():
+                continue
+            answer.remedy = _FLAG_WITHOUT_TEAM
+        yield team_id, answer
+
+
+def _known_by_apps_too(session: Session) -> set[str]:
+    """The teams that are stored, and those in which an app is: teams need not be due."""
+    apps = session.known(SyncType.NOTIFICATIONS, "INSTALLED_APP")
+    return {*session.known(SyncType.TEAMS, "TEAM"), *(listing.removeprefix(_APPS) for listing in apps.values())}
 
 
 def _still_flagged(known: Iterable[str], told: Told) -> list[str]:

@@ -16,6 +16,7 @@ T = TypeVar("T")
 ATTEMPTS = 3
 
 Canned = tuple[int, Mapping[str, str], Any]
+Known = Callable[[SyncType, str], Mapping[str, str]]
 
 
 def ok(body: Any) -> Canned:
@@ -145,6 +146,17 @@ class FakeApi:
 def session(graph: Graph, **options: Any) -> Session:
     connection = Connection("tenant-a", System("TEAMS"), options={"directory_id": "contoso.example", **options})
     return Session(connection, FakeApi(graph))
+
+
+def stored_teams(*team_ids: str) -> Known:
+    """A session's ``known`` where these teams are stored, and nothing else."""
+    return lambda *what: dict.fromkeys(team_ids, "teams") if what == (SyncType.TEAMS, "TEAM") else {}
+
+
+def stored_apps(**team_ids: str) -> Known:
+    """The same for apps, each installed in a team."""
+    apps = {app: f"apps:{team_id}" for app, team_id in team_ids.items()}
+    return lambda *what: apps if what == (SyncType.NOTIFICATIONS, "INSTALLED_APP") else {}
 
 
 def walk(current: Session, sync_type: SyncType) -> tuple[dict[str, list[Page]], dict[str, ProviderError]]:

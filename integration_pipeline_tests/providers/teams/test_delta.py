@@ -11,7 +11,16 @@ from integration_pipeline.model import Bookmark, Page, SyncType
 from integration_pipeline.provider import Session
 from integration_pipeline.providers.teams import delta
 from integration_pipeline.providers.teams.directory import GROUPS_FEED, USERS_FEED
-from integration_pipeline_tests.providers.teams.graph import Canned, Graph, ok, refused, rows, session, walk
+from integration_pipeline_tests.providers.teams.graph import (
+    Canned,
+    Graph,
+    ok,
+    refused,
+    rows,
+    session,
+    stored_teams,
+    walk,
+)
 
 LISTED_AT = dt.datetime(2026, 11, 20, 21, 0, tzinfo=dt.UTC)
 NEXT = "https://graph.microsoft.com/v1.0/{}/delta?$skiptoken=2"
@@ -56,7 +65,7 @@ def bookmarked(graph: Graph, *remembered: str, known: tuple[str, ...] = ()) -> S
         )
         for feed in (USERS_FEED, GROUPS_FEED)
     }
-    current.known = lambda kind: known if kind == "TEAM" else ()
+    current.known = stored_teams(*known)
     return current
 
 
@@ -167,7 +176,7 @@ def test_teams_that_are_not_told_of_are_those_that_are_stored() -> None:
     asked, current, _ = teams_told([], known=("a", "b"))
     assert asked == ["a", "b"]
     assert current.next_bookmarks["teams"].cursor == FOLLOWING.format("groups")
-    assert current.memo["teams"] == {"a": True, "b": True}
+    assert current.memo["teams"] == ["a", "b"]
 
 
 def test_groups_become_teams_and_cease_to_be_as_they_are_told() -> None:

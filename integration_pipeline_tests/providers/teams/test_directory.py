@@ -12,11 +12,14 @@ from integration_pipeline_tests.providers.teams.graph import (
     ATTEMPTS,
     FakeApi,
     Graph,
+    Known,
     listings,
     ok,
     refused,
     rows,
     session,
+    stored_apps,
+    stored_teams,
     walk,
 )
 
@@ -138,13 +141,13 @@ def test_a_flagged_group_without_a_team_is_no_team_and_no_failure() -> None:
     assert set(read) == {"teams", "channels:a"}
     assert keys(read["teams"]) == ["a"]
     assert [page.rejected for page in read["teams"] if page.rejected] == []
-    assert current.memo["teams"] == {"a": True}
+    assert current.memo["teams"] == ["a"]
 
 
 def test_a_stored_team_that_graph_does_not_find_while_its_group_is_flagged_is_not_taken_for_gone() -> None:
     graph = of_teams("a", "stored", "bare", stored=GONE, bare=GONE, stored__installedApps=GONE)
     current = session(graph)
-    current.known = lambda _kind: ["a", "stored"]
+    current.known = stored_teams("a", "stored")
     read, unread = walk(current, SyncType.TEAMS)
     assert {name: type(error) for name, error in unread.items()} == {"channels:stored": NotFound}
     (rejected,) = [one for page in read["teams"] for one in page.rejected]
@@ -189,7 +192,7 @@ def test_a_team_that_cannot_be_read_is_rejected_and_its_channels_are_unread() ->
         "channels:c": ProviderFault,
     }
     assert graph.count("teams/b/channels") == 0
-    assert current.memo["teams"] == {"a": True, "b": False, "c": False}
+    assert current.memo["teams"] == ["a", "b", "c"]
 
 
 def test_a_tenant_in_which_no_team_can_be_read_is_unread_and_not_empty() -> None:
@@ -265,7 +268,7 @@ def test_a_tenant_without_teams_has_an_empty_listing() -> None:
     assert keys(read["teams"]) == []
     assert unread == {}
     assert [path for path, _, _ in api_of(current).graph.asked] == ["groups/delta", "groups"]
-    assert current.memo["teams"] == {}
+    assert current.memo["teams"] == []
 
 
 def test_apps_are_asked_of_the_teams_read_before() -> None:
@@ -301,13 +304,20 @@ def test_without_teams_read_before_the_groups_are_listed_and_bare_ones_have_no_l
     assert expanded == [{"$expand": "teamsApp,teamsAppDefinition"}]
 
 
-def test_a_team_just_read_that_is_not_there_for_its_apps_is_unread() -> None:
-    graph = of_teams("a", "b", b__installedApps=GONE)
+@pytest.mark.parametrize("are_teams_read_before", [True, False])
+@pytest.mark.parametrize("stored", [stored_teams("b"), stored_apps(x="b")], ids=["team", "app"])
+def test_a_team_of_which_something_is_stored_is_not_taken_for_gone_when_graph_does_not_find_its_apps(
+    stored: Known, *, are_teams_read_before: bool
+) -> None:
+    graph = of_teams("a", "b", "bare", bare=GONE, bare__installedApps=GONE, b__installedApps=GONE)
     current = session(graph)
-    walk(current, SyncType.TEAMS)
+    current.known = stored
+    if are_teams_read_before:
+        walk(current, SyncType.TEAMS)
     read, unread = walk(current, SyncType.NOTIFICATIONS)
     assert set(read) == {"teams", "apps:a", "subscriptions"}
     assert {name: type(error) for name, error in unread.items()} == {"apps:b": NotFound}
+    assert "Its group is still flagged as a team" in str(unread["apps:b"].remedy)
 
 
 def test_unreadable_groups_fail_the_notifications_for_nobodys_apps_are_known() -> None:
