@@ -2,8 +2,9 @@
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -19,7 +20,13 @@ ALLOWED_HOSTS = f"{PREFIX}ALLOWED_HOSTS"
 NOTICE_URL = f"{PREFIX}NOTICE_URL"
 NOTICE_SECRET = f"{PREFIX}NOTICE_SECRET"
 
+_FIXED = (HOME, DATABASE_URL, DAGSTER_DATABASE_URL, KEYS, ALLOWED_HOSTS, NOTICE_URL, NOTICE_SECRET)
+
 SHORTEST_SECRET = 16
+
+_MISSPELT = 0.85
+"""How alike a name must be to one that is read. Variables that others make of the same prefix (Kubernetes does, of a
+service's name) are less so."""
 
 _LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 # A browser's and an HTTP library's reading of these differ, and so could ours and the client's: they are refused.
@@ -57,7 +64,9 @@ def load(environ: Mapping[str, str], endpoints: Iterable[Endpoint]) -> Settings:
     :param endpoints: the base URLs that may be overridden, the registry's and the publishers'.
     :raises UsageError: a value is wrong; the message names the variable and holds no credentials.
     """
+    endpoints = tuple(endpoints)
     values = {name: value.strip() for name, value in environ.items() if name.startswith(PREFIX) and value.strip()}
+    _refuse_misspelt(values, (*_FIXED, *(endpoint.variable for endpoint in endpoints)))
     notice_url, notice_secret = _receiver(values)
     return Settings(
         home=_home(values.get(HOME, ".integration-pipeline")),
@@ -94,6 +103,14 @@ def check_api_endpoint(url: str, endpoint: Endpoint, settings: Settings) -> str:
     if host not in known | settings.allowed_hosts:
         raise UsageError(f"api_endpoint names the host {host}, which is not allowed; {ALLOWED_HOSTS} can allow it")
     return _with_slash_like(endpoint.default, url)
+
+
+def _refuse_misspelt(values: Mapping[str, str], known: Sequence[str]) -> None:
+    """A misspelt database would be the embedded one, where nothing is to be done and all is well."""
+    unset = {name.removeprefix(PREFIX): name for name in known if name not in values}
+    for name in sorted(values.keys() - set(known)):
+        if meant := get_close_matches(name.removeprefix(PREFIX), unset, n=1, cutoff=_MISSPELT):
+            raise UsageError(f"{name} is no variable of the pipeline's: {unset[meant[0]]} is")
 
 
 def _home(value: str) -> Path:

@@ -96,6 +96,7 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> No
         shown = capsys.readouterr()
         assert f"usage: integration-pipeline {' '.join(argv)}" in shown.out
         assert "exit codes:" in shown.out
+        assert "examples:" in shown.out or "COMMAND ..." in shown.out, argv
         told = [line for line in shown.out.splitlines() if not line.startswith("  integration-pipeline ")]
         assert max(map(len, told)) <= 120, argv
         assert not shown.err

@@ -37,6 +37,27 @@ def test_a_variable_set_to_nothing_is_unset() -> None:
     assert load(environ, [API]) == load({}, [API])
 
 
+@pytest.mark.parametrize(
+    ("misspelt", "meant"),
+    [("DATABSE_URL", "DATABASE_URL"), ("KEY", "KEYS"), ("NOTICES_URL", "NOTICE_URL"), ("SLACK_URI", "SLACK_URL")],
+)
+def test_a_misspelt_variable_is_refused_where_the_one_that_was_meant_is_not_set(misspelt: str, meant: str) -> None:
+    wrong, right = f"INTEGRATION_PIPELINE_{misspelt}", f"INTEGRATION_PIPELINE_{meant}"
+    with pytest.raises(UsageError, match=f"{wrong} is no variable of the pipeline's: {right} is"):
+        load({wrong: "hunter2"}, [API])
+
+
+def test_other_peoples_variables_of_the_same_prefix_are_left_alone() -> None:
+    right = {"INTEGRATION_PIPELINE_DATABASE_URL": "postgresql://h/d"}
+    others = {
+        "INTEGRATION_PIPELINE_DATABASE_URL_OLD": "postgresql://h/e",
+        "INTEGRATION_PIPELINE_SERVICE_HOST": "10.0.0.1",
+        "INTEGRATION_PIPELINE_DATABASE_PORT": "tcp://10.0.0.1:5432",
+    }
+    assert load(right | others, [API]) == load(right, [API])
+    assert load({"INTEGRATION_PIPELINE_DATABASE_PORT": "tcp://10.0.0.1:5432"}, [API]) == load({}, [API])
+
+
 def test_a_relative_home_is_made_absolute_and_a_tilde_is_the_users() -> None:
     assert load({"INTEGRATION_PIPELINE_HOME": "here/there"}, []).home == Path.cwd() / "here" / "there"
     assert load({"INTEGRATION_PIPELINE_HOME": "~/there"}, []).home == Path.home() / "there"

@@ -19,8 +19,12 @@ timeout_seconds and options. Importing again updates; a secret that is left out 
 that says nothing new counts as unchanged. Secrets are sealed with the first key of INTEGRATION_PIPELINE_KEYS.
 Nothing is imported unless all of the file is right.
 
-options for all: page_size, guard_max_removed, guard_max_removed_percent
-         TEAMS: directory_id      LINE_WORKS: service_account, private_key, domain_ids"""
+defaults: sync_enabled and the three others true, batch_size 100 records, api_rate_limit 60 requests a minute,
+          retry_attempts 3, timeout_seconds 30
+options for all: page_size (the provider's largest), guard_max_removed (10), guard_max_removed_percent (20)
+         TEAMS: directory_id      LINE_WORKS: service_account, private_key, domain_ids
+
+  [{"tenant_id": "tenant-123", "system_type": "SLACK", "access_token": "xoxb-…"}]"""
 
 _ABOUT_TEST = """\
 Gets a token, makes the provider's cheapest call, and names the permissions that are missing and where to grant them.
@@ -40,7 +44,13 @@ def register(commands: Commands) -> None:
         run=run_import,
     )
     importing.add_argument("file", metavar="FILE.json", help="the file; - is standard input")
-    listing = group.add("list", summary="list the connections, never a secret", run=run_list)
+    listing = group.add(
+        "list",
+        summary="list the connections, never a secret",
+        about="One line each. SECRETS names the secrets that are stored.",
+        examples=["integration-pipeline connections list --output json | jq .last_sync_at"],
+        run=run_list,
+    )
     add_output(listing, "text", "json")
     testing = group.add(
         "test",

@@ -29,6 +29,7 @@ def register(commands: Commands) -> None:
         "list",
         summary="list the holds, those that wait first",
         about="One line each. SUPERSEDED = a later sync of that type saw the directory anew.",
+        examples=[f"{PROGRAM} holds list"],
         run=run_list,
     )
     add_output(listing, "text", "json")
@@ -53,6 +54,7 @@ def register(commands: Commands) -> None:
         "reject",
         summary="decide that nothing held may happen",
         about="The next sync that finds the same again holds it again: the way out is to repair the listing.",
+        examples=[f"{PROGRAM} holds reject {_EXAMPLE}"],
         run=run_reject,
     )
     _add_id(reject)

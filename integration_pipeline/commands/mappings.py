@@ -18,10 +18,7 @@ _COLUMNS = (
 )  # fmt: skip
 _SHOWN = ("system_type", "external_user_id", "external_username", "internal_user_id", "sync_status", "rule", "reason")
 
-_EXAMPLE = (
-    "integration-pipeline mappings link --tenant-id tenant-123 --system-type SLACK "
-    "--external-user-id U024BE7LH --internal-user-id emp-7"
-)
+_ACCOUNT = "--tenant-id tenant-123 --system-type SLACK --external-user-id U024BE7LH"
 
 
 def register(commands: Commands) -> None:
@@ -48,7 +45,7 @@ def register(commands: Commands) -> None:
         "link",
         summary="say by hand whom an account belongs to",
         about="Beats every other rule of matching, also before the account was ever seen. Takes effect at once.",
-        examples=[_EXAMPLE],
+        examples=[f"integration-pipeline mappings link {_ACCOUNT} --internal-user-id emp-7"],
         run=run_link,
     )
     _add_account(link)
@@ -59,6 +56,7 @@ def register(commands: Commands) -> None:
         "unlink",
         summary="take back a link made by hand",
         about="The account is matched by the other rules again, at once.",
+        examples=[f"integration-pipeline mappings unlink {_ACCOUNT}"],
         run=run_unlink,
     )
     _add_account(unlink)

@@ -22,8 +22,16 @@ _LIMIT = 50
 
 def register(commands: Commands) -> None:
     group = commands.group("notices", summary="what only a person can mend: list, test the receiver", about=_ABOUT)
-    listing = group.add("list", summary="list the notices, the newest first", run=run_list)
-    listing.add_argument("--limit", type=whole_number(least=1), default=_LIMIT, metavar="N", help=f"default: {_LIMIT}")
+    listing = group.add(
+        "list",
+        summary="list the notices, the newest first",
+        about="One line each. TOLD = when the log and the receiver had it; what the receiver has not taken says so.",
+        examples=[f"{PROGRAM} notices list --limit 5"],
+        run=run_list,
+    )
+    listing.add_argument(
+        "--limit", type=whole_number(least=1), default=_LIMIT, metavar="N", help=f"how many rows (default: {_LIMIT})"
+    )
     add_output(listing, "text", "json")
     group.add(
         "test",

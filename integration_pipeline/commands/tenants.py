@@ -26,7 +26,9 @@ def register(commands: Commands) -> None:
         run=run_import,
     )
     importing.add_argument("file", metavar="FILE.csv", help="the file; - is standard input")
-    listing = group.add("list", summary="list the tenants", run=run_list)
+    listing = group.add(
+        "list", summary="list the tenants", examples=["integration-pipeline tenants list"], run=run_list
+    )
     add_output(listing, "text", "json")
 
 

@@ -47,6 +47,7 @@ _LISTED = f"""
     ORDER BY tenant_id, system_type
 """
 _ONE = f"{_SELECT} WHERE tenant_id = %s AND system_type = %s"
+_ADDS_ONE = "`connections list` shows those there are, `connections import` adds one"
 
 
 def describe(
@@ -101,7 +102,7 @@ def _row(found: psycopg.Cursor[Any]) -> dict[str, Any] | None:
 
 def _there(found: Mapping[str, Any] | None, keyring: Keyring, tenant_id: str, system: System) -> Connection:
     if found is None:
-        raise UsageError(f"{tenant_id} has no {system} connection")
+        raise UsageError(f"{tenant_id} has no {system} connection", remedy=_ADDS_ONE)
     return opened(found, keyring)
 
 

@@ -11,6 +11,9 @@ from integration_pipeline.errors import UsageError
 
 LONGEST_ID_BYTES = 512
 
+_AS_UTF_8 = 'in Excel, save it as "CSV UTF-8"'
+_QUOTED = "a cell that begins with a quotation mark must end with one"
+
 R = TypeVar("R")
 
 
@@ -19,6 +22,12 @@ class Columns(NamedTuple):
 
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
+
+    @property
+    def in_words(self) -> str:
+        """What to do about a first line that does not."""
+        may = f", and may name {', '.join(self.optional)}" if self.optional else ""
+        return f"the first line names the columns, with commas between: {', '.join(self.required)}{may}"
 
 
 def records(
@@ -63,25 +72,29 @@ def identifier(cells: Mapping[str, str], column: str, line: int) -> str:
 
 def _rows(lines: Iterable[bytes], columns: Columns) -> Iterator[tuple[dict[str, str], int]]:
     reader = csv.reader(_decoded(lines), strict=True)
+    begins = 1
     try:
         header = _header(next(reader, []), columns)
+        begins = reader.line_num + 1
         for cells in reader:
+            begins = reader.line_num + 1
             if not cells:
                 continue
             if len(cells) != len(header):
                 raise UsageError(f"line {reader.line_num}: {len(cells)} cells under {len(header)} columns")
             yield dict(zip(header, cells, strict=True)), reader.line_num
     except csv.Error as error:
-        raise UsageError(f"line {reader.line_num}: {error}") from error
+        # Not where it was noticed: a quotation mark that nothing closes takes all that follows for its cell.
+        raise UsageError(f"line {begins}: {error}", remedy=_QUOTED) from error
 
 
 def _header(names: list[str], columns: Columns) -> list[str]:
     for name in columns.required:
         if name not in names:
-            raise UsageError(f"line 1: the column {name} is missing")
+            raise UsageError(f"line 1: the column {name} is missing", remedy=columns.in_words)
     for position, name in enumerate(names):
         if name not in columns.required + columns.optional:
-            raise UsageError(f"line 1: there is no column {name!r}")
+            raise UsageError(f"line 1: there is no column {name!r}", remedy=columns.in_words)
         if name in names[:position]:
             raise UsageError(f"line 1: the column {name} stands there twice")
     return names
@@ -92,7 +105,7 @@ def _decoded(lines: Iterable[bytes]) -> Iterator[str]:
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError:
-            raise UsageError(f"line {number}: not UTF-8") from None
+            raise UsageError(f"line {number}: not UTF-8", remedy=_AS_UTF_8) from None
         if "\0" in text:
             raise UsageError(f"line {number}: has a NUL character, which PostgreSQL cannot hold")
         yield text

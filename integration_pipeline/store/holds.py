@@ -109,7 +109,7 @@ def read(database: Database, hold_id: UUID) -> Hold:
     with database.operator() as cursor:
         row = cursor.execute(f"{_HOLDS} WHERE hold_id = %s".encode(), (hold_id,)).fetchone()
     if row is None:
-        raise UsageError(f"there is no hold {hold_id}")
+        raise UsageError(f"there is no hold {hold_id}", remedy="`holds list` shows those there are")
     return Hold(*row)
 
 

@@ -58,7 +58,7 @@ def link(database: Database, tenant_id: str, system: System, *, external_user_id
         people.require_tenants(cursor, [tenant_id])
         query = "SELECT FROM internal_users WHERE tenant_id = %s AND internal_user_id = %s"
         if cursor.execute(query, (tenant_id, internal_user_id)).fetchone() is None:
-            raise UsageError(f"{tenant_id} has no internal user {internal_user_id}")
+            raise UsageError(f"{tenant_id} has no internal user {internal_user_id}", remedy="`users import` adds one")
         cursor.execute(
             "INSERT INTO user_links AS l (tenant_id, system_type, external_user_id, internal_user_id) "
             "VALUES (%s, %s, %s, %s) ON CONFLICT (tenant_id, system_type, external_user_id) "

@@ -47,7 +47,7 @@ def require_tenants(cursor: psycopg.Cursor[Any], tenant_ids: Iterable[str]) -> N
     """
     unknown = cursor.execute(query, (list(tenant_ids),)).fetchone()
     if unknown is not None:
-        raise UsageError(f"there is no tenant {unknown[0]}")
+        raise UsageError(f"there is no tenant {unknown[0]}", remedy="`tenants list` shows those there are")
 
 
 def list_tenants(database: Database) -> list[Tenant]:

@@ -150,7 +150,7 @@ def test_a_connection_that_is_being_synced_is_not_approved_at_the_same_time(
 
 @pytest.mark.parametrize("verb", ["show", "approve", "reject"])
 def test_a_hold_that_is_not_there_is_one_line(command: Command, verb: str) -> None:
-    assert f"there is no hold {NOBODY}" in command("holds", verb, NOBODY).one_line
+    assert f"there is no hold {NOBODY} (`holds list` shows those there are)" in command("holds", verb, NOBODY).one_line
     assert "'yesterdays' is no hold's id" in command("holds", verb, "yesterdays").one_line
 
 

@@ -82,7 +82,7 @@ def test_active_is_said_in_several_words(word: str, is_active: bool) -> None:  #
         ("tenant_id,name,time_zone\na,A,../../etc/passwd\n", "line 2: time_zone"),
         ("tenant_id,name,time_zone\na,A,Asia\n", "line 2: time_zone"),
         ("tenant_id,name,locale\na,A,de\n", "line 2: locale must be one of ja, en"),
-        ('tenant_id,name\na,"A\nb,B\n', "line 3: "),
+        ('tenant_id,name\n\na,"A\nb,B\n', "line 3: "),
         ('tenant_id,name\na,"A"B\n', "line 2: "),
         ("tenant_id,name\na,A\0\n", "line 2: has a NUL"),
         (f"tenant_id,name\n{'あ' * 171},A\n", "line 2: tenant_id is longer than 512 bytes"),
@@ -95,6 +95,21 @@ def test_what_is_wrong_is_said_with_its_line(text: str | bytes, problem: str) ->
         tenants(text)
     assert str(caught.value).startswith(problem)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("テナント,名称\na,A\n".encode("cp932"), 'in Excel, save it as "CSV UTF-8"'),
+        ("tenant_id;name\na;A\n", "with commas between: tenant_id, name, and may name time_zone, locale"),
+        ("tenant_id,name,colour\n", "with commas between: tenant_id, name, and may name time_zone, locale"),
+        ('tenant_id,name\na,"A\nb,B\n', "a cell that begins with a quotation mark must end with one"),
+    ],
+)
+def test_what_is_wrong_with_the_whole_file_comes_with_what_to_do(text: str | bytes, remedy: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        tenants(text)
+    assert remedy in (caught.value.remedy or "")
 
 
 @pytest.mark.parametrize(
