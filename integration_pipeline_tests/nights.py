@@ -24,14 +24,16 @@ class Time:
 
     seconds: float = 1000.0
     waited: list[float] = field(default_factory=list)
+    _mutex: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self) -> float:
         return self.seconds
 
     def wait_for(self, event: threading.Event, seconds: float) -> bool:
         if seconds:
-            self.waited.append(seconds)
-            self.seconds += seconds
+            with self._mutex:
+                self.waited.append(seconds)
+                self.seconds += seconds
             return event.wait(0.001)  # whoever waits lets the others go on
         return event.is_set()
 

@@ -22,9 +22,18 @@ from integration_pipeline_tests.nights import Nights, nights
 from integration_pipeline_tests.receivers import Receiver, receiver
 
 TENANT = "tenant-0001"
+SOON = 60.0
+"""A guard against hanging for ever, no expectation."""
 LEDGER = (
     "SELECT cause, delivered_at IS NOT NULL, tries, claimed_until, last_error FROM critical_notices ORDER BY day, cause"
 )
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for the notifier's end waits for all of it, however long a busy machine takes."""
+    monkeypatch.setattr("integration_pipeline.notifier.GRACE_SECONDS", SOON)
+    monkeypatch.setattr("integration_pipeline.notifier.HANG_UP_SECONDS", SOON)
 
 
 @pytest.fixture
@@ -180,7 +189,7 @@ class Slow:
     def __call__(self, told: Told) -> None:
         self.got.append(told)
         self.came.release()
-        assert self.let.wait(10)
+        assert self.let.wait(SOON)
         if self.is_down:
             raise ProviderFault("down")
 
@@ -221,11 +230,11 @@ def test_a_receiver_that_takes_its_time_keeps_no_notice_from_the_log(due: Databa
     try:
         with notifier(due, slow) as one:
             one.wake()
-            assert slow.came.acquire(timeout=10)  # it has the first one, and thinks about it
+            assert slow.came.acquire(timeout=SOON)  # it has the first one, and thinks about it
             with due.transaction("tenant-a") as cursor:
                 notices.record(cursor, "tenant-a", TEAMS, [builders.notice()], at=dt.datetime.now(dt.UTC))
             one.wake()
-            assert [lines.acquire(timeout=10) for _ in range(2)] == [True, True]
+            assert [lines.acquire(timeout=SOON) for _ in range(2)] == [True, True]
             assert len(slow.got) == 1
             slow.let.set()
     finally:
@@ -270,7 +279,7 @@ def test_two_processes_do_not_both_send_it(due: Database) -> None:
     second.let.set()
     with notifier(due, first) as one:
         one.wake()
-        assert first.came.acquire(timeout=10)
+        assert first.came.acquire(timeout=SOON)
         with notifier(due, second) as other:
             other.wake()
         first.let.set()
@@ -312,7 +321,7 @@ def test_closing_does_not_wait_for_a_receiver_that_hangs_and_what_it_did_not_tak
     hanging.is_down = True
     one = notifier(due, hanging)
     one.wake()
-    assert hanging.came.acquire(timeout=10)
+    assert hanging.came.acquire(timeout=SOON)
     one.close(grace_seconds=0.01)
     ((_, is_delivered, tries, claimed_until, why),) = ledger(due)
     assert (is_delivered, tries, claimed_until, why) == (False, 1, None, "down")
@@ -340,7 +349,7 @@ def test_who_is_told_to_stop_leaves_what_is_due_to_the_next_process_without_a_wo
     taker = Slow()
     one = notifier(due, taker)
     one.wake()
-    assert taker.came.acquire(timeout=10)
+    assert taker.came.acquire(timeout=SOON)
     due.close()
     one.close(grace_seconds=0.0)  # it hangs up on the receiver, and the thread finds the database closed
     assert "notices stay due" not in caplog.text
@@ -371,7 +380,7 @@ def test_a_database_that_was_away_is_asked_again_while_the_process_lives(
     try:
         with notifier(due, taker) as one:
             one.wake()
-            assert taker.came.acquire(timeout=10)
+            assert taker.came.acquire(timeout=SOON)
     finally:
         logger.removeHandler(back)
 

@@ -25,7 +25,7 @@ from integration_pipeline.sandbox.requests import Requests
 from integration_pipeline.sandbox.world import World
 
 HOST = "127.0.0.1"
-_START_SECONDS = 10
+_START_SECONDS = 60
 
 
 class _Server(uvicorn.Server):
@@ -139,14 +139,14 @@ class Sandbox:
             return
         self.release()
         self._server.end()
-        self._thread.join(timeout=5)
+        self._thread.join(timeout=60)
         self._thread = None
 
     def release(self) -> None:
         """Let go of every call that hangs or drips: the former are cut, the latter end."""
         self._courier.release()
 
-    def wait_until_a_call_hangs(self, timeout_seconds: float = 10) -> bool:
+    def wait_until_a_call_hangs(self, timeout_seconds: float = 60) -> bool:
         """Wait for a call to meet a ``hang``; once for each."""
         return self._courier.wait_until_a_call_hangs(timeout_seconds)
 

@@ -1,6 +1,7 @@
 """The webhook of critical notices over loopback: what is sent, what is tried again, and what a message may hold."""
 
 import datetime as dt
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -126,10 +127,11 @@ def test_a_message_names_the_host_and_neither_path_nor_query_nor_secret(there: R
     there.answers = [(400, {})]
     with pytest.raises(ProviderError) as refused:
         post(there.url)
-    with receiver() as gone:
-        url = gone.url
-    with pytest.raises(NetworkError) as silent:
-        post(url)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        gone = Receiver(taken.getsockname()[1])
+        with pytest.raises(NetworkError) as silent:
+            post(gone.url)
     for error in (refused.value, silent.value):
         assert "the receiver of notices at 127.0.0.1" in str(error)
         assert "s3cr3t" not in str(error)
