@@ -83,7 +83,7 @@ def is_at_work(url: str) -> bool:
         return session.execute(query.encode()).fetchone() is not None
 
 
-def wait_until(is_so: Callable[[], bool], seconds: float = 120) -> None:
+def wait_until(is_so: Callable[[], bool], seconds: float = _LONGEST_SECONDS) -> None:
     until = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < until, "what was waited for did not come"
@@ -108,7 +108,7 @@ def stopped(command: Sequence[str], helper: str) -> tuple[subprocess.CompletedPr
             begun = [psutil.Process(int(pid_file.read_text().split()[0])), *own.children(recursive=True)]
             process.terminate()
             out, err = process.communicate(timeout=_LONGEST_SECONDS)
-            _, alive = psutil.wait_procs(begun, timeout=60)
+            _, alive = psutil.wait_procs(begun, timeout=_LONGEST_SECONDS)
         finally:
             process.kill()
         left = [*map(_words, alive), *map(str, home.iterdir())]

@@ -47,12 +47,14 @@ class Fault:
 
     :param happens: what is done to the database at that moment.
     :param ends: what undoes it.
+    :param is_shut: whether nobody gets in from then on.
     """
 
     name: str
     loss: Loss = Loss.NOTHING
     happens: tuple[str, ...] = ()
     ends: tuple[str, ...] = ()
+    is_shut: bool = False
 
 
 _TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_database() AND datname = current_database()"
@@ -70,6 +72,7 @@ FAULTS = (
         "no room for another session",
         happens=("ALTER ROLE {login} CONNECTION LIMIT 0", _TERMINATE),
         ends=("ALTER ROLE {login} CONNECTION LIMIT -1",),
+        is_shut=True,
     ),
     Fault(
         "read-only from then on",
@@ -108,15 +111,16 @@ def _play(fault: Fault, moment: str | None, system: str, ground: Ground) -> Verd
         environ = {**ground.environ(url), DATABASE_URL: proxy.url}
         with nights(environ, world, is_known=True) as night:
             ground.move_links(url, night)
-            # A server that takes nobody is waited for, but here not for half a minute.
             pool = night.pipeline.database._pool
-            patience, pool.timeout = pool.timeout, 0.5
+            patience = pool.timeout
             before = snapshot.take(url)
             struck: list[str] = []
 
             def strike() -> None:
                 struck.append(fault.name)
                 _administer(url, fault.happens)
+                if fault.is_shut:  # a server that takes nobody is waited for, but here not for half a minute
+                    pool.timeout = 0.5
 
             if moment is None:
                 strike()

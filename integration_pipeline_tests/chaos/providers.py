@@ -3,7 +3,6 @@
 import dataclasses
 import datetime as dt
 import random
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -15,7 +14,7 @@ from integration_pipeline_tests.chaos import invariants, snapshot
 from integration_pipeline_tests.chaos.case import Case, Verdict
 from integration_pipeline_tests.chaos.faults import FAULTS, Fault
 from integration_pipeline_tests.chaos.ground import Ground, reconnect
-from integration_pipeline_tests.nights import Nights, Time
+from integration_pipeline_tests.nights import Nights
 
 MOMENTS = (
     "token", "first page", "middle page", "last page", "last of the teams", "last of the settings",
@@ -24,9 +23,6 @@ MOMENTS = (
 
 NIGHTS = ("any night", "a night that reads all anew", "the first night")
 """What the database knows before: the last of these, nothing; the second, everything but where listings go on."""
-
-_HURRY = 4.0
-"""How much faster time passes for an answer that drips: four time-outs of a second would be a long test."""
 
 Outcomes = Mapping[tuple[str, str, SyncType], Outcome]
 
@@ -47,12 +43,10 @@ def _play(fault: Fault, moment: str, system: str, night_before: str, ground: Gro
     template = dict(zip(NIGHTS, (prepared.settled, prepared.forgetful, prepared.known), strict=True))[night_before]
     route, nth = prepared.moments[template][moment]
     with ground.night(template, world) as (night, url):
-        if fault.is_slow:
-            _be_impatient(night)
         before = snapshot.take(url)
         described = {"system": system, "route": route, "nth": nth, "times": None if stays else 1}
         night.sandbox.faults.add(fault.action, **described, **fault.settings())
-        with _hurrying(night, fault):
+        with _patience(night, fault):
             outcomes = night.run(force_refresh=True)
         after = snapshot.take(url)
         broken = invariants.broken(before, after, truth, is_lied_to=fault.is_lie)
@@ -94,27 +88,13 @@ def _said(outcomes: Outcomes) -> str:
     )
 
 
-def _be_impatient(night: Nights) -> None:
-    """Time out after a second."""
-    night.pipeline.adjust = lambda connection: dataclasses.replace(connection, timeout_seconds=1)
-
-
 @contextmanager
-def _hurrying(night: Nights, fault: Fault) -> Iterator[None]:
-    """Let the clock run by itself, and fast, while an answer drips: nothing else would end it."""
-    if fault.action != "drip":
-        yield
-        return
-    began, patient = time.monotonic(), night.time
-
-    class Hurrying(Time):
-        def __call__(self) -> float:
-            return self.seconds + (time.monotonic() - began) * _HURRY
-
-    hurrying = Hurrying(patient.seconds)
-    night.pipeline.clock, night.pipeline.wait_for = hurrying, hurrying.wait_for
+def _patience(night: Nights, fault: Fault) -> Iterator[None]:
+    """Time out after a second, where nothing else would end it: a busy machine may need more for what does come."""
+    patient = night.pipeline.adjust
+    if fault.is_slow:
+        night.pipeline.adjust = lambda connection: dataclasses.replace(connection, timeout_seconds=1)
     try:
         yield
     finally:
-        patient.seconds = hurrying()
-        night.pipeline.clock, night.pipeline.wait_for = patient, patient.wait_for
+        night.pipeline.adjust = patient

@@ -82,6 +82,7 @@ def test_a_sync_takes_few_statements_and_as_many_whatever_its_size(
     changes, quiet, leaving = list[dict[SyncType, int]](), list[dict[SyncType, int]](), list[dict[SyncType, int]]()
     for users in (FEW, MANY):
         with nights(environ, world(system, users)) as night:
+            night.pipeline.notifier.close()  # what it asks is no sync's
             night.run(sync_types=(SyncType.NOTIFICATIONS,), force_refresh=True)  # a token costs what it costs
             with psycopg.connect(night.pipeline.database.url) as session:
                 session.execute("TRUNCATE sync_cursors")  # the links of another world lead nowhere

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import psycopg
 import pytest
@@ -41,7 +42,8 @@ class Recording:
     """What was sent, in the order in which each session sent it."""
 
     stretches: list[Stretch] = field(default_factory=list)
-    _open: dict[int, Stretch] = field(default_factory=dict)
+    _open: WeakKeyDictionary[psycopg.Connection[Any], Stretch] = field(default_factory=WeakKeyDictionary)
+    """By session: the number of one that is gone may be another's tomorrow."""
 
     def of_worker(self, tenant_id: str) -> list[Stretch]:
         """What was done as this tenant's worker, everything that reads differently once."""
@@ -56,10 +58,10 @@ class Recording:
         text = _text(query, cursor)
         if "set_config('role'" in text:
             role, tenant_id = _taken(text)
-            self._open[id(cursor.connection)] = Stretch(role, tenant_id)
-            self.stretches.append(self._open[id(cursor.connection)])
-        elif id(cursor.connection) in self._open:
-            self._open[id(cursor.connection)].statements.append(Statement(text, values, copied))
+            self._open[cursor.connection] = Stretch(role, tenant_id)
+            self.stretches.append(self._open[cursor.connection])
+        elif cursor.connection in self._open:
+            self._open[cursor.connection].statements.append(Statement(text, values, copied))
 
 
 def _taken(text: str) -> tuple[str, str]:
