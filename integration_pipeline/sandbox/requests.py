@@ -38,7 +38,7 @@ class Requests:
         wanted = (tenant_id, system, route)
         return sum(
             number
-            for key, number in self.counts.items()
+            for key, number in list(self.counts.items())  # a copy: calls come meanwhile
             if all(name in (None, is_) for name, is_ in zip(wanted, key, strict=True))
         )
 

@@ -12,6 +12,7 @@ from starlette.routing import Route
 import integration_pipeline.sandbox
 from integration_pipeline.errors import UsageError
 from integration_pipeline.registry import FOLDERS
+from integration_pipeline.sandbox.requests import Request, Requests
 from integration_pipeline.sandbox.server import Sandbox
 from integration_pipeline.sandbox.world import build, demo
 
@@ -101,6 +102,29 @@ def test_requests_are_counted_by_tenant_system_and_route() -> None:
     assert sandbox.requests.counts[None, "SLACK", "users.list"] == 1
     sandbox.requests.clear()
     assert sandbox.requests.count() == 0
+
+
+def test_requests_may_come_while_they_are_counted() -> None:
+    requests = Requests()
+
+    def add(route: str) -> None:
+        requests.add(Request("tenant-0001", "SLACK", route, "GET", "/", "", 200, is_part=False))
+
+    class Meanwhile(str):
+        """A name that is not compared before another request has come."""
+
+        __slots__ = ()
+
+        def __eq__(self, other: object) -> bool:
+            add(f"route {len(requests.counts)}")
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    for number in range(3):
+        add(f"route {number}")
+    assert requests.count(route=Meanwhile("route 0")) == 1
+    assert len(requests.counts) > 3
 
 
 def test_bodies_are_packed_for_those_who_take_them_so() -> None:
