@@ -143,6 +143,7 @@ def test_a_batch_interrupted_in_the_middle_of_a_read_ends_and_leaves_a_true_hist
     night: Nights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batch, "GRACE_SECONDS", 60.0)  # as long as a busy machine needs
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     night.sandbox.faults.add("hang", system="SLACK", route="users.list", times=None)
     main = threading.main_thread().ident
     assert main is not None
@@ -153,8 +154,11 @@ def test_a_batch_interrupted_in_the_middle_of_a_read_ends_and_leaves_a_true_hist
         signal.pthread_kill(main, signal.SIGINT)
 
     threading.Thread(target=press_ctrl_c, daemon=True).start()
-    with pytest.raises(KeyboardInterrupt):
-        night.run()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            night.run()
+    finally:
+        signal.signal(signal.SIGINT, before)
     found = night.rows("SELECT status, error_type, completed_at IS NOT NULL FROM external_system_sync_history")
     assert set(found) == {("FAILED", "INTERRUPTED", True)}
     assert night.rows("SELECT count(*) FROM external_users") == [(0,)]
