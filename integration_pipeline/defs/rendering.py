@@ -73,13 +73,16 @@ def metadata(lines: Sequence[Line]) -> dict[str, dg.MetadataValue]:
 
 
 def plan(lines: Sequence[Line]) -> dict[str, dg.MetadataValue]:
-    """A dry run's metadata: the same, and what would change."""
+    """A dry run's metadata: the same, and what would change.
+
+    Under names of its own: the UI shows what was observed since a materialization in place of what that one said.
+    """
     changes = [[line.system, change] for line in lines for change in line.changes]
-    shown = {**metadata(lines), "dry_run": dg.MetadataValue.bool(value=True)}
+    shown = {**metadata(lines)}
     if changes:
         shown["changes"] = dg.MetadataValue.md(table(["system", "would"], changes[:NAMED]))
         shown["changes_named"] = dg.MetadataValue.text(f"{min(NAMED, len(changes))} of {len(changes)}")
-    return shown
+    return {f"dry_run_{name}": value for name, value in shown.items()}
 
 
 def worst(lines: Iterable[Line]) -> str:

@@ -18,8 +18,12 @@ Types = tuple[SyncType, ...]
 
 
 def retry(pipeline: Pipeline, tally: Tally, tenant_ids: Sequence[str] | None, *, at_once: int) -> None:
-    """Sync again what failed, and say of each partition concerned how the whole tenant stands now."""
-    failed = [line for line in standing.lines(pipeline.database, tenant_ids) if line.is_failed]
+    """Sync again what failed, and say of each partition concerned how the whole tenant stands now.
+
+    :raises dagster.Failure: none of the tenants named exists.
+    """
+    chosen = batches.existing(pipeline, tenant_ids, tally.context.log) if tenant_ids else None
+    failed = [line for line in standing.lines(pipeline.database, chosen) if line.is_failed]
     if not failed:
         tally.context.log.info("nothing has failed")
         return

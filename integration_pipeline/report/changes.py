@@ -1,9 +1,9 @@
 """What is not as it was the day before, in a report's words: results, records, coverage."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from integration_pipeline.model import SyncType
+from integration_pipeline.model import Status, SyncType
 from integration_pipeline.report.days import Connected, Known, Moved, Overview
 from integration_pipeline.report.words import Words
 
@@ -42,6 +42,16 @@ def changed(words: Words, connected: Connected) -> Change:
     shares = (connected.coverage_before, connected.coverage)
     before, after = (words.percent(known.share if known else None) for known in shares)
     return Change(results, records, words("change", before=before, after=after) if by else "", by)
+
+
+def unmoved(words: Words, changes: Sequence[tuple[Connected, Change]]) -> list[str]:
+    """What is to be said of those of which no change is known: that there was none is known of what was read alone."""
+    silent = [connected for connected, change in changes if not change.is_any]
+    unread = sum(any(sync.state != Status.SUCCESS for sync in connected.syncs.values()) for connected in silent)
+    if not unread and len(silent) == len(changes):
+        return [words("changes.none")]
+    counts = {"changes.unknown": unread, "changes.rest": len(silent) - unread}
+    return [words.count(key, number) for key, number in counts.items() if number]
 
 
 def has_day_before(overview: Overview) -> bool:

@@ -17,7 +17,7 @@ from integration_pipeline.report.attention import (
     stored,
     told_of,
 )
-from integration_pipeline.report.changes import Change, changed, has_day_before
+from integration_pipeline.report.changes import Change, changed, has_day_before, unmoved
 from integration_pipeline.report.days import Connected, Moved, Overview, total
 from integration_pipeline.report.integration import NOT_RUN, RUNNING, TOKYO
 from integration_pipeline.report.markup import Content, Markup, tag
@@ -88,16 +88,16 @@ def changes(words: Words, overview: Overview) -> Markup:
     parts = [] if has_day_before(overview) else [tag("p", words("changes.alone"))]
     found = [(connected, changed(words, connected)) for connected in overview.connections]
     rows = [(connected, _changes(words, change)) for connected, change in found if change.is_any]
+    rest = [tag("p", note, class_="note" if rows else None) for note in unmoved(words, found)]
     if not rows:
-        return tag("div", parts, tag("p", words("changes.none")))
+        return tag("div", parts, rest)
     names = [words("changes.status"), *(words(sync_type) for sync_type in SyncType), words("changes.coverage")]
     is_used = [any(column) for column in zip(*(cells for _, cells in rows), strict=True)]
     used = list(compress(names, is_used))
     head = tag("tr", [tag("th", name, scope="col") for name in (words("column.system"), *used)])
     labelled = [(connected, _labelled(used, list(compress(cells, is_used)))) for connected, cells in rows]
     table = tag("table", tag("thead", head), _bodies(overview, labelled, len(used) + 1), class_="changes")
-    rest = len(overview.connections) - len(rows)
-    return tag("div", parts, table, tag("p", words.count("changes.rest", rest), class_="note") if rest else "")
+    return tag("div", parts, table, rest)
 
 
 def details(words: Words, overview: Overview) -> Markup:

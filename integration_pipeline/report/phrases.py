@@ -113,6 +113,7 @@ JA: Mapping[str, str] = {
     "changes.updated": "更新 {number}",
     "changes.deleted": "無効化 {number}",
     "changes.rest": "ほかの {n} 接続に変化はありません。",
+    "changes.unknown": "成功しなかった同期がある {n} 接続は、変化の有無が分かりません。",
     # plots
     "plots": "直近 {days} 日間",
     "plots.unknown": "同期なし",
@@ -297,6 +298,8 @@ EN: Mapping[str, str] = {
     "changes.updated": "{number} updated",
     "changes.deleted": "{number} deleted",
     "changes.rest": "{n} other connection did not change.|{n} other connections did not change.",
+    "changes.unknown": "Of {n} connection whose syncs did not all succeed, no change is known."
+    "|Of {n} connections whose syncs did not all succeed, no change is known.",
     "plots": "The last {days} days",
     "plots.unknown": "no sync",
     "plots.hint": "{day}: {values}",

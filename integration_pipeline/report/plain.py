@@ -12,7 +12,7 @@ from integration_pipeline.model import Status, SyncType
 from integration_pipeline.notices import Told
 from integration_pipeline.report import markdown
 from integration_pipeline.report.attention import Attention, explained, place, shared, stored, told_of
-from integration_pipeline.report.changes import Change, changed, has_day_before
+from integration_pipeline.report.changes import Change, changed, has_day_before, unmoved
 from integration_pipeline.report.days import Moved, Overview, total
 from integration_pipeline.report.integration import NOT_RUN, RUNNING, TOKYO, Report, Sync
 from integration_pipeline.report.markdown import escaped
@@ -202,12 +202,7 @@ def _changes(words: Words, overview: Overview) -> Section:
         if change.is_any
     ]
     notes = [] if has_day_before(overview) else [words("changes.alone")]
-    rest = len(changes) - len(items)
-    if not items:
-        notes.append(words("changes.none"))
-    elif rest:
-        notes.append(words.count("changes.rest", rest))
-    return Section(words("changes"), items=items, notes=notes)
+    return Section(words("changes"), items=items, notes=[*notes, *unmoved(words, changes)])
 
 
 def _told(words: Words, change: Change) -> Iterator[str]:

@@ -112,10 +112,19 @@ def test_a_dry_run_writes_observations_only(stage: Stage) -> None:
     for asset in ASSETS:
         assert not stage.materialized(asset)
     seen = stage.observed("external_users")["alpha"].metadata
-    assert seen["dry_run"].value is True
-    assert seen["records_created"].value == 6
-    assert "CREATE USER" in str(seen["changes"].value)
-    assert not stage.checks("external_users")
+    assert seen["dry_run_records_created"].value == 6
+    assert "CREATE USER" in str(seen["dry_run_changes"].value)
+
+
+def test_a_dry_run_leaves_in_sight_what_the_run_before_it_said(stage: Stage) -> None:
+    stage.materialize("alpha")
+    assert stage.materialize("alpha", config={"dry_run": True}).success
+
+    said, seen = (
+        found["alpha"].metadata for found in (stage.materialized("external_users"), stage.observed("external_users"))
+    )
+    assert not said.keys() & seen.keys()
+    assert stage.checks("external_users")["no_failed_syncs"].passed
 
 
 def test_a_second_run_finds_nothing_to_change(stage: Stage) -> None:

@@ -74,6 +74,10 @@ def test_tenants_can_be_chosen(stage: Stage) -> None:
     assert not syncs_of(stage, result.run_id)
 
 
+def test_a_tenant_that_does_not_exist_is_no_success(stage: Stage) -> None:
+    assert failure(stage.retry("zeta")).description == "there is no tenant zeta"
+
+
 def test_what_is_running_is_left_alone(stage: Stage) -> None:
     stage.materialize()
     stage.execute(

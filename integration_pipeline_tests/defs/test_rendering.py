@@ -103,9 +103,9 @@ def test_a_long_list_of_failures_ends_in_the_table() -> None:
 
 def test_a_plan_names_what_would_change() -> None:
     shown = rendering.plan([line(changes=[f"CREATE USER U{number}" for number in range(25)])])
-    assert shown["dry_run"].value is True
-    assert len(str(shown["changes"].value).splitlines()) == 2 + rendering.NAMED
-    assert shown["changes_named"].value == "20 of 25"
+    assert shown["dry_run_status"].value == "SUCCESS"
+    assert len(str(shown["dry_run_changes"].value).splitlines()) == 2 + rendering.NAMED
+    assert shown["dry_run_changes_named"].value == "20 of 25"
 
 
 def test_nothing_due_is_said() -> None:

@@ -215,6 +215,12 @@ def test_what_changed_since_the_day_before_is_named() -> None:
     assert "1 other connection did not change." in text
 
 
+def test_of_a_connection_that_was_not_read_nobody_says_that_nothing_changed() -> None:
+    text = changes(connected(sync(**FAILED)), connected(sync(system="TEAMS")))
+    assert "Of 1 connection whose syncs did not all succeed, no change is known." in text
+    assert text.endswith("1 other connection did not change.")
+
+
 def test_a_quiet_day_changed_nothing() -> None:
     assert changes(connected(sync(), moved={"USERS": Moved(runs=1, api_calls=3)})).endswith(
         "Nothing changed since the day before."

@@ -229,6 +229,20 @@ def test_what_changed_since_the_day_before_is_named() -> None:
     ]
 
 
+def test_of_a_connection_that_was_not_read_nobody_says_that_nothing_changed() -> None:
+    failed, missed = connected(sync(**FAILED)), connected(sync(system="TEAMS", status=None))
+    quiet = connected(sync(system="LINE_WORKS"))
+    unknown = "Of 2 connections whose syncs did not all succeed, no change is known."
+    title = "What changed since the day before"
+    assert section(as_text(overview(failed, missed)), title)[-1:] == [unknown]
+    assert section(as_text(overview(failed, missed, quiet)), title)[-2:] == [
+        unknown,
+        "1 other connection did not change.",
+    ]
+    japanese = section(as_text(overview(failed), lang="ja"), "前日からの変化")
+    assert japanese[-1] == "成功しなかった同期がある 1 接続は、変化の有無が分かりません。"
+
+
 def test_a_quiet_day_needs_nobody() -> None:
     lines = as_text(overview(connected(sync(), moved={"USERS": Moved(runs=1, api_calls=3)})))
     assert section(lines, "What changed since the day before") == ["Nothing changed since the day before."]
