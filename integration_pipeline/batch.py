@@ -45,6 +45,8 @@ GRACE_SECONDS = 1.5
 """How long an interrupted batch waits for its workers to say so themselves. For a worker that does not hear it (it is
 just connecting, or in a statement) its history row is closed here, and its thread ends with the process."""
 
+ANOTHER = "another invocation that is working on it"
+
 CLOSING_SECONDS = 0.5
 """How long closing those rows may take. A row left open says FAILED, INTERRUPTED too, and the next run closes it."""
 
@@ -294,6 +296,7 @@ class _Work:
         """Let :meth:`stop` end this connection's reads, also one that nothing would ever answer."""
         self.hang_ups.add(hang_up)
         try:
+            self.pause(0)  # whoever was told to stop just before may not have seen it
             yield
         finally:
             self.hang_ups.discard(hang_up)
@@ -301,17 +304,17 @@ class _Work:
     def _exclusively(self, connection: Connection) -> AbstractContextManager[None]:
         if self.request.dry_run:
             return nullcontext()
-        aside = Pause(
-            self.pause,
-            on_wait=lambda _, reason: self.on_event(Waiting(connection, math.inf, reason)),
-            slot=self.turn,
-        )
         return self.pipeline.locks.hold(
             connection.tenant_id,
             connection.system,
             wait=self.request.wait,
-            pause=lambda seconds: aside(seconds, "another invocation that is working on it"),
+            pause=Pause(self.pause, slot=self.turn).quietly,
+            on_wait=lambda: self._waits_for_another(connection),
         )
+
+    def _waits_for_another(self, connection: Connection) -> None:
+        logger.info("waiting connection=%s reason=%r", connection, ANOTHER)
+        self.on_event(Waiting(connection, math.inf, ANOTHER))
 
     def _types(self, session: Session) -> None:
         provider = registry.provider(session.connection.system)

@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
 
-from integration_pipeline.errors import UsageError
+from integration_pipeline.errors import Misconfigured, UsageError
 from integration_pipeline.settings import KEYS, Settings
 
 HOME_KEYS = "keys"
@@ -107,7 +107,7 @@ class Keyring:
     def open(self, sealed: str, *, tenant_id: str, system: str, column: str) -> SecretStr:
         """The value that was sealed for this place.
 
-        :raises UsageError: its key is not in the ring or not the one it was sealed with, or it was altered or moved
+        :raises Misconfigured: its key is not in the ring or not the one it was sealed with, or it was altered or moved
             here from another place; names the key id and the place, never the value.
         """
         where = f"{column} of {tenant_id} {system}"
@@ -115,11 +115,11 @@ class Keyring:
         cipher = self._ciphers.get(key_id)
         if cipher is None:
             message = f"{where} is sealed with the key {key_id}, which is not in {self._where}"
-            raise UsageError(message, remedy=_PUT_BACK)
+            raise Misconfigured(message, remedy=_PUT_BACK)
         try:
             opened = cipher.decrypt(body[:_NONCE_BYTES], body[_NONCE_BYTES:], _place(key_id, tenant_id, system, column))
         except InvalidTag:
-            raise UsageError(
+            raise Misconfigured(
                 f"{where} does not open with the key {key_id}: another key of that name sealed it, or it was altered",
                 remedy=_PUT_BACK,
             ) from None
@@ -131,7 +131,7 @@ class Keyring:
             return False
         try:
             return self.open(sealed, tenant_id=tenant_id, system=system, column=column) == value
-        except UsageError:  # what does not open is no value at all
+        except Misconfigured:  # what does not open is no value at all
             return False
 
 
@@ -152,7 +152,7 @@ def _parts(sealed: str, where: str) -> tuple[str, bytes]:
     key_id, _, encoded = rest.partition(":")
     body = _decoded(encoded)
     if version != _VERSION or not _KEY_ID.fullmatch(key_id) or body is None or len(body) < _NONCE_BYTES:
-        raise UsageError(f"{where} is not a sealed value", remedy=_IMPORT_AGAIN)
+        raise Misconfigured(f"{where} is not a sealed value", remedy=_IMPORT_AGAIN)
     return key_id, body
 
 

@@ -4,6 +4,7 @@ Messages are for people and carry no secret; nothing reads them to decide (requi
 
 PipelineError
 ├── UsageError               wrong usage or configuration: exit 2, one line
+│   └── Misconfigured        of one connection or spreadsheet: it alone fails where others can be used
 ├── Interrupted              a signal, or the process is ending
 ├── Misplaced                people changed their spreadsheet so that writing it would be guessing
 ├── Busy                     another process works on this connection
@@ -83,6 +84,10 @@ class PipelineError(Exception):
 
 class UsageError(PipelineError):
     """Wrong usage or configuration. The message is the one line the user sees; nothing was changed."""
+
+
+class Misconfigured(UsageError):
+    """What is stored of one connection or spreadsheet cannot be used as this process is configured."""
 
     kind = Kind.CONFIGURATION
     cause = Cause.CONFIGURATION

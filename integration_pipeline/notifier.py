@@ -10,6 +10,7 @@ import json
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from typing import Protocol, Self
 from uuid import UUID
@@ -210,5 +211,10 @@ class _Worker:
                     return  # the database was closed under it
                 is_left = True
                 logger.warning("notices stay due error=%s", type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - a thread's edge: a defect with one notice must not silence the others
+                is_left = True
+                # Where, and without the exception's own text, which may quote what it stumbled over.
+                trace = "".join(traceback.format_tb(error.__traceback__))
+                logger.error("defect notices stay due error=%s\n%s", type(error).__name__, trace)  # noqa: TRY400
             if is_last:
                 return

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from integration_pipeline import registry, settings
 from integration_pipeline.crypto import Keyring
-from integration_pipeline.errors import UsageError
+from integration_pipeline.errors import Misconfigured, UsageError
 from integration_pipeline.http.client import Client
 from integration_pipeline.http.limiter import Limiter, Slot, Turn
 from integration_pipeline.http.webhook import Webhook
@@ -204,7 +204,7 @@ def open_session(pipeline: Pipeline, connection: Connection, manner: Manner) -> 
 def base_url(connection: Connection, configured: Settings) -> str:
     """Where the connection's API is.
 
-    :raises UsageError: its own endpoint is on a host that is not allowed.
+    :raises Misconfigured: its own endpoint is on a host that is not allowed.
     """
     provider = registry.provider(connection.system)
     if connection.api_endpoint is None:
@@ -213,4 +213,4 @@ def base_url(connection: Connection, configured: Settings) -> str:
         return settings.check_api_endpoint(connection.api_endpoint, provider.api, configured)
     except UsageError as error:
         remedy = "Allow the host, or import the connection again with another api_endpoint."
-        raise UsageError(f"{connection}: {error}", remedy=remedy) from None
+        raise Misconfigured(f"{connection}: {error}", remedy=remedy) from None

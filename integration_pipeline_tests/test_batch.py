@@ -1,6 +1,7 @@
 """The batch: independent connections, refusals, interruptions."""
 
 import datetime as dt
+import logging
 import math
 import signal
 import threading
@@ -217,7 +218,45 @@ def test_what_one_connection_meets_before_it_begins_is_its_own(night: Nights, mo
     assert written == [("tenant-0001", 3), ("tenant-0002", 3), ("tenant-0003", 3)]
 
 
-def test_waiting_for_another_invocation_holds_no_slot(night: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_begins_as_the_batch_is_stopped_asks_nothing(night: Nights) -> None:
+    here, let = threading.Event(), threading.Event()
+
+    def adjust(connection: Connection) -> Connection:
+        if threading.current_thread().name == "crew":
+            here.set()
+            let.wait(60)
+        return connection
+
+    night.pipeline.adjust = adjust
+    request = batch.Request(tenant_ids=("tenant-0001",))
+    running = batch.run(night.pipeline, request, batch.select(night.pipeline, request))
+
+    def press_ctrl_c() -> None:
+        assert here.wait(60)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    threading.Thread(target=press_ctrl_c, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        list(running)
+    let.set()
+    for thread in threading.enumerate():
+        if thread.name == "crew":
+            thread.join(60)
+    assert night.sandbox.requests.count() == 0
+    assert night.rows("SELECT count(*) FROM external_system_sync_history") == [(0,)]
+
+
+def test_a_database_that_takes_no_more_sessions_is_nobodys_configuration(night: Nights) -> None:
+    night.pipeline.locks = Locks("postgresql://127.0.0.1:1/nowhere")
+    outcomes = night.run()
+    assert {(outcome.status, outcome.error_type) for outcome in outcomes.values()} == {(Status.FAILED, "UNKNOWN_ERROR")}
+    assert night.rows("SELECT count(*) FROM critical_notices") == [(0,)]
+
+
+def test_waiting_for_another_invocation_holds_no_slot(
+    night: Nights, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "integration_pipeline")
     let_go = threading.Event()
 
     def wait_for(event: threading.Event, seconds: float) -> bool:
@@ -236,9 +275,10 @@ def test_waiting_for_another_invocation_holds_no_slot(night: Nights, monkeypatch
     done += list(running)
     others.close()
     waits = [event for event in events if isinstance(event, batch.Waiting) and event.seconds == math.inf]
-    assert {(wait.connection.tenant_id, wait.reason) for wait in waits} == {
+    assert [(wait.connection.tenant_id, wait.reason) for wait in waits] == [
         ("tenant-0001", "another invocation that is working on it")
-    }
+    ]
+    assert sum("waiting" in record.getMessage() for record in caplog.records) == 1
     assert {outcome.tenant_id for outcome in done[:6]} == {"tenant-0002", "tenant-0003"}
     assert {outcome.tenant_id for outcome in done[6:]} == {"tenant-0001"}
 

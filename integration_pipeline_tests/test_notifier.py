@@ -343,6 +343,29 @@ def test_a_database_that_is_lost_ends_no_run(due: Database, caplog: pytest.LogCa
     assert "notices stay due" in caplog.text
 
 
+def test_a_defect_with_one_notice_does_not_silence_the_others(
+    due: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("integration_pipeline.notifier.AGAIN_SECONDS", 0.01)
+    with due.transaction("tenant-a") as cursor:
+        notices.record(cursor, "tenant-a", TEAMS, [builders.notice()], at=dt.datetime.now(dt.UTC))
+    secret = "hunter2"
+
+    class Stumbling(Slow):
+        def __call__(self, told: Told) -> None:
+            if told.system_type == SLACK:
+                raise ZeroDivisionError(secret)
+            self.got.append(told)
+            self.came.release()
+
+    taker = Stumbling()
+    with notifier(due, taker) as one:
+        one.wake()
+        assert taker.came.acquire(timeout=10)
+    assert "error=ZeroDivisionError" in caplog.text
+    assert secret not in caplog.text
+
+
 def test_who_is_told_to_stop_leaves_what_is_due_to_the_next_process_without_a_word(
     due: Database, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,13 +4,14 @@
 
 import argparse
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from integration_pipeline.commands import files
-from integration_pipeline.commands.output import emit, emit_all, json_line, local, say
+from integration_pipeline.commands.output import emit, emit_all, emit_table, json_line, local, say, say_waiting
 from integration_pipeline.commands.parsing import Commands, add_output, add_system, identifier
 from integration_pipeline.commands.tenants import imported
-from integration_pipeline.text import clean, table
+from integration_pipeline.text import clean
 
 _ABOUT_IMPORT = """\
 The file is a JSON array of connections, each with tenant_id, system_type, its credentials, and where wanted
@@ -25,6 +26,8 @@ options for all: page_size (the provider's largest), guard_max_removed (10), gua
          TEAMS: directory_id      LINE_WORKS: service_account, private_key, domain_ids
 
   [{"tenant_id": "tenant-123", "system_type": "SLACK", "access_token": "xoxb-…"}]"""
+
+_NONE = "no connections yet: 'integration-pipeline connections import --help' says how they are imported"
 
 _ABOUT_TEST = """\
 Gets a token, makes the provider's cheapest call, and names the permissions that are missing and where to grant them.
@@ -92,7 +95,7 @@ def run_list(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         emit_all(json_line(row) for row in rows)
     else:
         header = ("TENANT", "SYSTEM", "ENABLED", "SYNCS", "WORKSPACE", "SECRETS", "LAST SYNC", "API ENDPOINT")
-        emit_all(table(header, [_cells(row) for row in rows]))
+        emit_table(header, [_cells(row) for row in rows], nothing=_NONE)
     return 0
 
 
@@ -104,7 +107,7 @@ def run_test(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     name = f"{arguments.tenant_id} {arguments.system_type}"
     with open_pipeline(environ) as pipeline:
         try:
-            found = probe(pipeline, arguments.tenant_id, arguments.system_type)
+            found = probe(pipeline, arguments.tenant_id, arguments.system_type, on_wait=partial(say_waiting, name))
         except ProviderError as error:
             emit(f"{name}: does not work: {error.kind}: {clean(str(error))}")
             if error.remedy:

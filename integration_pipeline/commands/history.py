@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from integration_pipeline.commands.output import emit_all, json_line, local
+from integration_pipeline.commands.output import emit_all, emit_table, json_line, local
 from integration_pipeline.commands.parsing import Commands, add_output, identifier, whole_number
-from integration_pipeline.text import figure, table
+from integration_pipeline.text import figure
 
 if TYPE_CHECKING:
     from integration_pipeline.store.history import Entry
@@ -62,7 +62,7 @@ def run_list(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         )
         for entry in entries
     ]
-    emit_all(table(header, rows, numbers=_NUMBERS))
+    emit_table(header, rows, numbers=_NUMBERS, nothing="nothing was synced yet: 'integration-pipeline sync' does it")
     return 0
 
 

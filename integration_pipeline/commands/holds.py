@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from integration_pipeline.commands.output import emit, emit_all, json_line, local, say
+from integration_pipeline.commands.output import emit, emit_all, emit_table, json_line, local, say
 from integration_pipeline.commands.parsing import PROGRAM, Commands, add_output
 from integration_pipeline.text import clean, count, table
 
@@ -77,7 +77,7 @@ def run_list(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         )
         for hold in found
     ]
-    emit_all(table(header, rows, numbers=("HELD",)))
+    emit_table(header, rows, numbers=("HELD",), nothing="no holds: the guard has kept nothing back")
     return 0
 
 

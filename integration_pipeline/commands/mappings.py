@@ -8,9 +8,9 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from integration_pipeline.commands.output import emit, emit_all, json_line
+from integration_pipeline.commands.output import emit, emit_all, emit_table, json_line
 from integration_pipeline.commands.parsing import Commands, Parser, add_output, add_system, identifier, one_of
-from integration_pipeline.text import table
+from integration_pipeline.text import clean
 
 _COLUMNS = (
     "mapping_id", "tenant_id", "internal_user_id", "system_type", "external_user_id", "external_username",
@@ -76,8 +76,15 @@ def run_list(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     elif arguments.output == "csv":
         emit(_as_csv(rows))
     else:
-        emit_all(table([name.upper() for name in _SHOWN], [[row[name] or "" for name in _SHOWN] for row in rows]))
+        shown = [[row[name] or "" for name in _SHOWN] for row in rows]
+        emit_table([name.upper() for name in _SHOWN], shown, nothing=_nothing(arguments))
     return 0
+
+
+def _nothing(arguments: argparse.Namespace) -> str:
+    if arguments.system_type or arguments.status:
+        return "no mapping matches; without --system-type and --status all of the tenant's are listed"
+    return f"{clean(arguments.tenant_id)} has no mappings: its first sync of users makes them"
 
 
 def run_link(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:

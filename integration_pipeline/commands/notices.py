@@ -7,10 +7,10 @@ import datetime as dt
 from collections.abc import Mapping
 from contextlib import closing
 
-from integration_pipeline.commands.output import emit, emit_all, json_line, local, say
+from integration_pipeline.commands.output import emit, emit_all, emit_table, json_line, local, say
 from integration_pipeline.commands.parsing import PROGRAM, Commands, add_output, whole_number
 from integration_pipeline.errors import ProviderError, UsageError
-from integration_pipeline.text import clean, table
+from integration_pipeline.text import clean
 
 _ABOUT = """\
 Credentials, consent, a hold, a spreadsheet that cannot be written: told once a day for each cause and connection, in
@@ -59,7 +59,7 @@ def run_list(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         )
         for told in found
     ]
-    emit_all(table(header, rows))
+    emit_table(header, rows, nothing="no notices: nothing has ever needed a person")
     return 0
 
 

@@ -2,14 +2,16 @@
 
 import datetime as dt
 import json
+import math
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import UUID
 
 from integration_pipeline.errors import UsageError
+from integration_pipeline.text import clean, table
 
 
 def emit(line: str) -> None:
@@ -39,6 +41,26 @@ def say(line: str) -> None:
     with suppress(OSError):
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
+
+
+def say_waiting(who: str, seconds: float, reason: str) -> None:
+    """That somebody waits: how long, unless nobody knows (infinite), and what for."""
+    still = "" if math.isinf(seconds) else f" {seconds:.0f} s"
+    say(f"{clean(who)}: waiting{still} for {clean(reason)}")
+
+
+def emit_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, nothing: str, numbers: Sequence[str] = ()
+) -> None:
+    """A list for people.
+
+    :param nothing: said on standard error where there is no row, with what to do about it: a header alone says neither.
+    :param numbers: as of :func:`text.table`.
+    """
+    if rows:
+        emit_all(table(header, rows, numbers=numbers))
+    else:
+        say(nothing)
 
 
 def finish() -> None:

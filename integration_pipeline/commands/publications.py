@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
-from integration_pipeline.commands.output import emit, json_line, say
+from integration_pipeline.commands.output import emit, json_line, say, say_waiting
 from integration_pipeline.pipeline import Pipeline
 from integration_pipeline.publish import publishing
 from integration_pipeline.publish.publishing import Published, Request
@@ -20,7 +20,7 @@ def perform(pipeline: Pipeline, request: Request, *, is_json: bool) -> list[Publ
     if not chosen:
         say("nothing to publish: no tenant has a spreadsheet; see 'integration-pipeline spreadsheets import --help'")
     results: list[Published] = []
-    with closing(publishing.run(pipeline, request, chosen, on_wait=_tell)) as ending:
+    with closing(publishing.run(pipeline, request, chosen, on_wait=say_waiting)) as ending:
         for published in ending:
             results.append(published)
             _show(published, is_json=is_json)
@@ -58,10 +58,6 @@ def as_json(published: Published) -> Mapping[str, Any]:
         "status": published.status,
         "error_message": str(published.error) if published.error else None,
     }
-
-
-def _tell(tenant_id: str, seconds: float, reason: str) -> None:
-    say(f"{tenant_id}: waiting {seconds:.0f} s for {reason}")
 
 
 def _summary(results: Sequence[Published]) -> str:

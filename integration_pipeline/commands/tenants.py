@@ -6,14 +6,16 @@ import argparse
 from collections.abc import Mapping
 
 from integration_pipeline.commands import files
-from integration_pipeline.commands.output import emit, emit_all, json_line
+from integration_pipeline.commands.output import emit, emit_all, emit_table, json_line
 from integration_pipeline.commands.parsing import Commands, add_output
-from integration_pipeline.text import count, table
+from integration_pipeline.text import count
 
 _ABOUT_IMPORT = """\
 The file is CSV in UTF-8 with the columns tenant_id and name, and, where wanted, time_zone (Asia/Tokyo when empty)
 and locale (ja, the default, or en). New tenants are added and known ones updated; a tenant that the file does not
 mention stays as it is. Nothing is imported unless all of the file is right."""
+
+_NONE = "no tenants yet: 'integration-pipeline tenants import --help' says how they are imported"
 
 
 def register(commands: Commands) -> None:
@@ -54,7 +56,7 @@ def run_list(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if arguments.output == "json":
         emit_all(json_line(dict(zip(names, row, strict=True))) for row in rows)
     else:
-        emit_all(table([name.upper() for name in names], rows))
+        emit_table([name.upper() for name in names], rows, nothing=_NONE)
     return 0
 
 

@@ -127,7 +127,7 @@ class Work:
                     self.pipeline, replace(request, tenant_ids=(tenant_id,), first=None, last=None)
                 )
             except UsageError as error:
-                self.troubles.append(Trouble(tenant_id, SHEETS, error.kind.value, str(error), error.remedy))
+                self.troubles.append(Trouble(tenant_id, SHEETS, Kind.CONFIGURATION.value, str(error), error.remedy))
                 broken.append(Sheet(tenant_id, Status.FAILED, str(error)))
         return pairs, broken
 

@@ -77,6 +77,10 @@ class Pause:
             log.info("waiting seconds=%.1f reason=%r", seconds, reason)
             if self._on_wait is not None:
                 self._on_wait(seconds, reason)
+        self.quietly(seconds)
+
+    def quietly(self, seconds: float) -> None:
+        """The same, of which nobody is told: one of many short waits for one thing."""
         with self._others_at_work():
             self._wait(seconds)
 

@@ -3,6 +3,7 @@
 tenant -> lock, over all processes -> writer -> hung up on
 """
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -27,7 +28,7 @@ class Access:
     """What the workers of one publishing share.
 
     :param deadline_seconds: how long one spreadsheet may take.
-    :param on_wait: told of waits that are worth telling: whose, how many seconds, what for.
+    :param on_wait: told of waits that are worth telling: whose, how many seconds (infinite where nobody knows), what for.
     """
 
     pipeline: Pipeline
@@ -50,6 +51,7 @@ class Access:
             spreadsheets.GOOGLE_SHEETS,
             wait=True,
             pause=self._patience(),
+            on_wait=lambda: self._waits_for_another(tenant),
             purpose=Purpose.PUBLISH,
             poll_seconds=POLL_SECONDS,
         )
@@ -61,6 +63,7 @@ class Access:
         google = self._google(spreadsheet, self._pause(tenant), deadline)
         self._hang_ups.add(google.close)
         try:
+            self._wait(0)  # whoever was told to stop just before may not have seen it
             yield Writer(
                 google,
                 spreadsheet.spreadsheet_id,
@@ -96,6 +99,10 @@ class Access:
             clock=pipeline.clock,
             now=pipeline.now,
         )
+
+    def _waits_for_another(self, tenant: Tenant) -> None:
+        if self.on_wait is not None:
+            self.on_wait(tenant.tenant_id, math.inf, "another publishing that is writing this spreadsheet")
 
     def _pause(self, tenant: Tenant) -> Pause:
         listener = self.on_wait

@@ -118,7 +118,7 @@ def run(
     Interrupting it (an exception raised in the consumer's thread, or closing the iterator) ends all work within
     :data:`GRACE_SECONDS`. What was not written by then is written by the next publishing.
 
-    :param on_wait: told of waits that are worth telling: whose, how many seconds, what for.
+    :param on_wait: as of :class:`Access`.
     """
     work = _Work(pipeline, request, Access(pipeline, DEADLINE_SECONDS, on_wait))
     for pair in chosen:

@@ -66,19 +66,24 @@ class Locks:
         *,
         wait: bool,
         pause: Callable[[float], None],
+        on_wait: Callable[[], None] = lambda: None,
         purpose: Purpose = Purpose.SYNC,
         poll_seconds: float = 1.0,
     ) -> Iterator[None]:
         """Hold a connection.
 
         :param wait: whether to try again, every ``poll_seconds``, for as long as ``pause`` does not raise.
+        :param on_wait: told once, where it must be waited for.
         :raises Busy: it is held by another invocation, or elsewhere in this process.
         """
         key = lock_key(tenant_id, system, purpose)
-        while not self._take(key):
+        if not self._take(key):
             if not wait:
                 raise Busy(f"{tenant_id} {system}: another invocation is working on it")
+            on_wait()
             pause(poll_seconds)
+            while not self._take(key):
+                pause(poll_seconds)
         try:
             yield
         finally:

@@ -3,17 +3,22 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from integration_pipeline.commands import probing
+from integration_pipeline.commands.output import say_waiting
 from integration_pipeline.commands.worlds import write_files
 from integration_pipeline.sandbox import world as worlds
 from integration_pipeline.sandbox.server import Sandbox
 from integration_pipeline.store.engine import Database
 from integration_pipeline_tests import builders
 from integration_pipeline_tests.commands.conftest import Command, Result
+from integration_pipeline_tests.nights import nights
 
 
 def test_tenants_are_imported_once_and_listed(command: Command, tmp_path: Path) -> None:
@@ -26,6 +31,40 @@ def test_tenants_are_imported_once_and_listed(command: Command, tmp_path: Path) 
         {"tenant_id": "b", "name": "株式会社さくら", "time_zone": "Asia/Tokyo", "locale": "ja"},
     ]
     assert command("tenants", "list").out.splitlines()[0].split() == ["TENANT_ID", "NAME", "TIME_ZONE", "LOCALE"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("tenants",), "no tenants yet: 'integration-pipeline tenants import --help'"),
+        (("connections",), "no connections yet: 'integration-pipeline connections import --help'"),
+        (("history",), "nothing was synced yet: 'integration-pipeline sync'"),
+        (("holds",), "no holds: "),
+        (("notices",), "no notices: "),
+        (("mappings", "--tenant-id", "tenant-a"), "tenant-a has no mappings: its first sync of users makes them"),
+        (("mappings", "--tenant-id", "tenant-a", "--status", "ERROR"), "no mapping matches; without --system-type"),
+    ],
+)
+def test_a_list_of_nothing_says_so_and_what_to_do(
+    command: Command, database: Database, argv: tuple[str, ...], said: str
+) -> None:
+    noun, *options = argv
+    if noun == "mappings":
+        builders.add_tenant(database)
+    shown = command(noun, "list", *options)
+    assert (shown.code, shown.out, shown.err.count("\n")) == (0, "", 1)
+    assert shown.err.startswith(said)
+    assert command(noun, "list", *options, "--output", "json")[:2] == (0, "")
+
+
+def test_a_test_that_waits_for_its_provider_says_so(
+    environ: Mapping[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with nights(environ, worlds.build(tenants=1, users=1, channels=1, systems=["SLACK"])) as night:
+        night.sandbox.faults.add("limit", system="SLACK", retry_after="30", times=1)
+        capsys.readouterr()
+        probing.probe(night.pipeline, "tenant-0001", builders.SLACK, on_wait=partial(say_waiting, "tenant-0001 SLACK"))
+    assert re.fullmatch(r"tenant-0001 SLACK: waiting 3\d s for .+\n", capsys.readouterr().err)
 
 
 def test_absence_from_a_users_file_changes_nothing(command: Command, database: Database, tmp_path: Path) -> None:

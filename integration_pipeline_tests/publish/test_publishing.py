@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import math
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -245,9 +246,13 @@ def test_two_processes_at_once_leave_one_row_a_day(m: Morning, environ: Mapping[
 def test_another_publishing_is_waited_for_but_not_for_ever(m: Morning) -> None:
     locks = Locks(m.pipeline.database.url)
     held = locks.hold(TENANT, spreadsheets.GOOGLE_SHEETS, wait=False, pause=lambda _: None, purpose=Purpose.PUBLISH)
+    told: list[tuple[str, float, str]] = []
+    asked = Request()
     with held:
-        result = m.publish()[TENANT]
+        chosen = publishing.select(m.pipeline, asked)
+        (result,) = publishing.run(m.pipeline, asked, chosen, on_wait=lambda *wait: told.append(wait))
     locks.close()
+    assert told == [(TENANT, math.inf, "another publishing that is writing this spreadsheet")]
     assert result.status is Status.FAILED
     assert "another publishing" in str(result.error)
     assert sum(m.time.waited) > 299

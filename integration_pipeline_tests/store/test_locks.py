@@ -81,8 +81,12 @@ def test_whoever_waits_gets_it_when_it_is_free(database: Database, locks: Locks)
             if len(pauses) == 3:
                 holding.__exit__(None, None, None)
 
-        with locks.hold("a", SLACK, wait=True, pause=pause):
+        told: list[int] = []
+        with locks.hold("a", SLACK, wait=True, pause=pause, on_wait=lambda: told.append(len(pauses))):
             assert pauses == [1.0, 1.0, 1.0]
+            assert told == [0]
+        with locks.hold("a", SLACK, wait=True, pause=never, on_wait=lambda: told.append(len(pauses))):
+            assert told == [0]
 
 
 def test_waiting_ends_when_the_process_is_told_to_stop(database: Database, locks: Locks) -> None:
