@@ -33,6 +33,7 @@ DEADLINE_SECONDS = 4 * 60 * 60
 
 
 def utc_now() -> dt.datetime:
+    """The calendar's clock, of everything that has a day."""
     return dt.datetime.now(dt.UTC)
 
 
@@ -55,7 +56,7 @@ class Pipeline:
     locks: Locks
     keyring: Keyring
     notifier: Notifier
-    now: Callable[[], dt.datetime] = utc_now
+    now: Callable[[], dt.datetime] = field(default_factory=lambda: utc_now)
     clock: Callable[[], float] = time.monotonic
     wait_for: Callable[[threading.Event, float], bool] = threading.Event.wait
     """Waits for an event, so many seconds at most; says whether it came."""

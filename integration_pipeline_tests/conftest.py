@@ -1,17 +1,20 @@
 """One PostgreSQL for all tests of a worker; a migrated database of its own for every test that asks for one."""
 
+import datetime as dt
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
 
+from integration_pipeline import pipeline
 from integration_pipeline.crypto import Keyring
 from integration_pipeline.settings import DATABASE_URL, HOME, KEYS, Settings, load
 from integration_pipeline.store import migrations, urls
@@ -33,6 +36,15 @@ SERVERS = "INTEGRATION_PIPELINE_TEST_SERVERS"
 
 One for every worker of a run, because roles belong to a whole server and tests rename them.
 """
+
+
+@pytest.fixture(autouse=True)
+def one_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No day of Tokyo's, where reports and most tenants have theirs, ends while a test runs: the clock stops before."""
+    now = pipeline.utc_now
+    tomorrow = now().astimezone(ZoneInfo("Asia/Tokyo")).date() + dt.timedelta(days=1)
+    last = dt.datetime.combine(tomorrow, dt.time(), ZoneInfo("Asia/Tokyo")) - dt.timedelta(seconds=1)
+    monkeypatch.setattr(pipeline, "utc_now", lambda: min(now(), last.astimezone(dt.UTC)))
 
 
 @pytest.fixture

@@ -71,7 +71,9 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         raise UsageError("--format html: the weekly figures (--week) are not written as HTML")
     if arguments.lang and arguments.week:
         raise UsageError("--lang: the weekly figures (--week) are in each tenant's language")
-    now = dt.datetime.now(dt.UTC)
+    from integration_pipeline import pipeline
+
+    now = pipeline.utc_now()
     today = now.astimezone(_TOKYO).date()
     if arguments.day is not None and arguments.day > today:
         raise UsageError(f"--day: {arguments.day} is still to come: today is {today}")

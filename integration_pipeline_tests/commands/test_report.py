@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from integration_pipeline import pipeline
 from integration_pipeline.report.integration import TOKYO
 from integration_pipeline.store.engine import Database
 from integration_pipeline_tests.commands.conftest import Command
@@ -24,7 +25,7 @@ def test_an_older_day_says_that_it_is_one(online: Command, database: Database) -
     with database.transaction("tenant-0001") as cursor:
         cursor.execute(
             "UPDATE external_system_sync_history SET started_at = %s",
-            (dt.datetime.now(dt.UTC) - dt.timedelta(days=3),),
+            (pipeline.utc_now() - dt.timedelta(days=3),),
         )
         rows = cursor.execute("SELECT max(started_at) FROM external_system_sync_history").fetchall()
     day = rows[0][0].astimezone(TOKYO).date()
@@ -61,7 +62,7 @@ def test_the_html_report_is_one_file_in_the_language_of_its_tenants(online: Comm
 
 @pytest.mark.parametrize("week", [[], ["--week"]])
 def test_a_day_that_is_still_to_come_has_no_report(online: Command, week: list[str]) -> None:
-    today = dt.datetime.now(TOKYO).date()
+    today = pipeline.utc_now().astimezone(TOKYO).date()
     morrow = today + dt.timedelta(days=1)
     result = online("report", *week, "--day", str(morrow))
     assert result.code == 2

@@ -58,8 +58,9 @@ def test_the_lineage_goes_from_the_tenants_to_the_spreadsheets() -> None:
 
 
 def test_todays_partition_is_there_and_tomorrows_is_not() -> None:
-    today = dt.datetime.now(TOKYO).date()
-    assert DAYS.get_last_partition_key() == today.isoformat()
+    before = dt.datetime.now(TOKYO).date()
+    last = DAYS.get_last_partition_key()
+    assert last in {before.isoformat(), dt.datetime.now(TOKYO).date().isoformat()}  # Dagster's clock may pass midnight
 
 
 def test_loading_the_definitions_loads_nothing_heavy() -> None:

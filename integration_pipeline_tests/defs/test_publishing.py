@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 from dagster._core.storage.partition_status_cache import build_failed_and_in_progress_partition_subset
 
+from integration_pipeline import pipeline
 from integration_pipeline.definitions import defs
 from integration_pipeline.defs import day_standing
 from integration_pipeline.defs.mornings import TOKYO
@@ -31,7 +32,7 @@ def stage(stage: Stage) -> Stage:
 
 
 def today() -> dt.date:
-    return dt.datetime.now(TOKYO).date()
+    return pipeline.utc_now().astimezone(TOKYO).date()
 
 
 def ago(days: int) -> dt.date:
@@ -196,7 +197,7 @@ def test_a_tenant_that_does_not_exist_is_refused(stage: Stage) -> None:
 def test_a_day_is_written_where_it_has_begun(stage: Stage) -> None:
     stage.execute("UPDATE tenants SET time_zone = 'Pacific/Pago_Pago' WHERE tenant_id = 'alpha'")
     assert publish(stage, "alpha").success
-    there = dt.datetime.now(ZoneInfo("Pacific/Pago_Pago")).date()
+    there = pipeline.utc_now().astimezone(ZoneInfo("Pacific/Pago_Pago")).date()
     assert days_in(stage, "alpha") == [day.isoformat() for day in (ago(1), today()) if day <= there]
 
 
