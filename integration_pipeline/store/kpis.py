@@ -9,7 +9,7 @@ import psycopg
 
 from integration_pipeline.errors import UsageError
 from integration_pipeline.store.engine import Database, fill
-from integration_pipeline.store.people import Imported
+from integration_pipeline.store.people import Imported, in_turn
 
 PROGRESS = (
     "overall_progress",
@@ -108,6 +108,7 @@ def import_progress(database: Database, rows: Sequence[Progress], *, now: dt.dat
         if unknown is not None:
             raise UsageError(f"line {unknown[0]}: there is no tenant {unknown[1]}; `tenants import` adds one")
         _check_days(rows, dict(cursor.execute("SELECT tenant_id, time_zone FROM tenants")), now)
+        in_turn(cursor)
         update = f"""
             UPDATE progress_kpis AS p SET ({columns}) = ROW ({fresh})
             FROM incoming AS i

@@ -50,6 +50,17 @@ def require_tenants(cursor: psycopg.Cursor[Any], tenant_ids: Iterable[str]) -> N
         raise UsageError(f"there is no tenant {unknown[0]}", remedy="`tenants list` shows those there are")
 
 
+def in_turn(cursor: psycopg.Cursor[Any]) -> None:
+    """Wait for other imports of the same tenants: those whose ids stand in the temporary table ``incoming``.
+
+    Side by side, two would each take for new what the other adds, and the one that came second would be lost; and with
+    several tenants they could wait for each other for ever.
+    """
+    cursor.execute("""
+        SELECT FROM tenants WHERE tenant_id IN (SELECT tenant_id FROM incoming) ORDER BY tenant_id FOR NO KEY UPDATE
+    """)
+
+
 def list_tenants(database: Database) -> list[Tenant]:
     with database.operator() as cursor:
         rows = cursor.execute("SELECT tenant_id, name, time_zone, locale FROM tenants ORDER BY tenant_id")
@@ -63,6 +74,7 @@ def import_tenants(database: Database, tenants: Sequence[Tenant]) -> Imported:
             "CREATE TEMP TABLE incoming (tenant_id text, name text, time_zone text, locale text) ON COMMIT DROP"
         )
         fill(cursor, "incoming", (tenant[:-1] for tenant in tenants))
+        in_turn(cursor)
         updated = cursor.execute("""
             UPDATE tenants AS t SET name = i.name, time_zone = i.time_zone, locale = i.locale
             FROM incoming AS i
@@ -96,6 +108,7 @@ def import_users(database: Database, users: Sequence[InternalUser]) -> Imported:
         """).fetchone()
         if unknown is not None:
             raise UsageError(f"line {unknown[0]}: there is no tenant {unknown[1]}; `tenants import` adds one")
+        in_turn(cursor)
         updated = cursor.execute("""
             UPDATE internal_users AS u SET
                 email = i.email, employee_number = i.employee_number, display_name = i.display_name,

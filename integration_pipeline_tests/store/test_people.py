@@ -1,7 +1,9 @@
 """Importing people: upserts that write differences only."""
 
+import threading
 from typing import Any
 
+import psycopg
 import pytest
 
 from integration_pipeline.errors import UsageError
@@ -67,6 +69,61 @@ def test_a_user_of_an_unknown_tenant_is_named_with_its_line_and_nobody_is_import
     with pytest.raises(UsageError, match="line 3: there is no tenant nobody"):
         people.import_users(database, [user("u1"), user("u2", "nobody", line=3), user("u3", "none", line=4)])
     assert stored(database) == []
+
+
+def test_of_two_imports_that_bring_the_same_user_at_once_the_second_updates_what_the_first_has_added(
+    database: Database,
+) -> None:
+    people.import_tenants(database, [A])
+    found: list[Imported] = []
+    coming = [user("u1", email="second@example.com")]
+    second = threading.Thread(target=lambda: found.append(people.import_users(database, coming)))
+    with builders.everything(database) as cursor:
+        cursor.execute("INSERT INTO internal_users (tenant_id, internal_user_id, email) VALUES ('a', 'u1', 'first')")
+        second.start()
+        wait_until_waiting(database, 1, second)
+    second.join()
+    assert found == [Imported(0, 1, 0)]
+    assert stored(database) == [("a", "u1", "second@example.com", True)]
+
+
+def test_two_imports_of_the_same_tenants_at_once_do_not_wait_for_each_other_for_ever(database: Database) -> None:
+    people.import_tenants(database, [A, B])
+    people.import_users(database, [user("u1"), user("u1", "b")])
+    files = [
+        [user("u1", email="x@example.com"), user("u2", "b")],
+        [user("u1", "b", email="x@example.com"), user("u2")],
+    ]
+    found: list[Imported] = []
+    imports = [
+        threading.Thread(target=lambda file=file: found.append(people.import_users(database, file))) for file in files
+    ]
+    with builders.everything(database) as cursor:
+        # Both have begun before either goes on: an update waits until the gate is open.
+        cursor.execute("""
+            CREATE FUNCTION pass_gate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                PERFORM pg_advisory_xact_lock_shared(1);
+                RETURN NULL;
+            END $$;
+            CREATE TRIGGER z AFTER UPDATE ON internal_users FOR EACH STATEMENT EXECUTE FUNCTION pass_gate();
+        """)
+    with builders.everything(database) as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(1)")
+        for each in imports:
+            each.start()
+        wait_until_waiting(database, 2, *imports)
+    for each in imports:
+        each.join()
+    assert found == [Imported(1, 1, 0), Imported(1, 1, 0)]
+
+
+def wait_until_waiting(database: Database, number: int, *threads: threading.Thread) -> None:
+    """Until so many sessions wait for a lock."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with psycopg.connect(database.url, autocommit=True) as session:
+        while session.execute(query).fetchone() != (number,):
+            threads[0].join(0.01)
+            assert all(thread.is_alive() for thread in threads)
 
 
 def test_text_is_kept_to_the_letter(database: Database) -> None:
