@@ -178,10 +178,14 @@ def everything_stored(url: str) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def test_what_an_older_database_holds_is_there_after_its_upgrade(empty_url: str) -> None:
+def test_what_an_older_database_holds_is_there_after_its_upgrade(server_url: str, owner_url: str) -> None:
+    # By an owner whom row-level security binds, and who sees no row by being a member of the roles.
+    unseeing = "" if grants_itself_any_role(server_url) else "WITH INHERIT FALSE"
+    run(server_url, f"GRANT integration_pipeline_worker, integration_pipeline_operator TO owner {unseeing}")
+    login_url = urls.with_database(server_url, "owned")
     engine = sqlalchemy.create_engine(
         "postgresql+psycopg://",
-        creator=lambda: urls.connect(empty_url, autocommit=False),
+        creator=lambda: urls.connect(owner_url, autocommit=False),
         poolclass=sqlalchemy.NullPool,
     )
     config = Config()
@@ -190,26 +194,32 @@ def test_what_an_older_database_holds_is_there_after_its_upgrade(empty_url: str)
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, BEFORE_CURSORS)
-    run(empty_url, STORED_THEN)
-    before = everything_stored(empty_url)
+    run(login_url, STORED_THEN)
+    before = everything_stored(login_url)
     assert all(before.values())
     with pytest.raises(UsageError, match="older than this program's"):
-        Database.open(empty_url)
+        Database.open(owner_url)
 
-    assert migrations.upgrade(empty_url) == (BEFORE_CURSORS, migrations.head())
+    assert migrations.upgrade(owner_url) == (BEFORE_CURSORS, migrations.head())
 
-    after = everything_stored(empty_url)
+    after = everything_stored(login_url)
     for table, rows in before.items():
         if table in MOVED:
             continue
         kept = [{name: row[name] for name in rows[0]} for row in after[table]]
         assert sorted(kept, key=str) == sorted(rows, key=str), table
-    with Database.open(empty_url) as database, database.operator() as cursor:
+    with Database.open(owner_url) as database, database.operator() as cursor:
         columns = "external_user_id, mapping_id, internal_user_id, sync_status, reason, rule"
         mappings = cursor.execute(f"SELECT {columns} FROM external_user_mappings ORDER BY 1".encode()).fetchall()
         shown = "client_secret_set, access_token_set, secret_options_set, sync_generation"
         connections = cursor.execute(f"SELECT {shown} FROM external_system_connections".encode()).fetchall()
         reached = dict(cursor.execute("SELECT external_user_id, match_user_id FROM external_users").fetchall())
+    with psycopg.connect(login_url) as session:
+        unguarded = session.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' "
+            "AND NOT (relrowsecurity AND relforcerowsecurity)"
+        ).fetchall()
+    assert unguarded == [("alembic_version",)]
     several = "several accounts reach internal user u 2", "several internal users have this e-mail address"
     assert [(account, *found) for account, _, *found in mappings] == [
         ("U1", "u1", "ACTIVE", None, "LINK"),

@@ -298,13 +298,24 @@ def test_a_new_internal_user_is_found_on_a_night_on_which_the_directory_did_not_
     assert rematched == []
 
 
-def test_an_internal_user_who_is_removed_leaves_the_account_unmatched(
-    database: Database, connection: Connection, database_url: str
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE internal_users SET email = 'new@example.co.jp'",
+        "UPDATE internal_users SET tenant_id = 'tenant-b'",
+        "DELETE FROM internal_users",
+        "TRUNCATE internal_users CASCADE",
+    ],
+)
+def test_an_internal_user_who_goes_in_whatever_way_leaves_the_account_unmatched(
+    database: Database, connection: Connection, statement: str
 ) -> None:
+    builders.add_tenant(database, "tenant-b")
     builders.add_internal_user(database, "U", email="u@example.co.jp")
     night(database, connection, [user("a", email="u@example.co.jp")])
+    assert mappings(database) == {"a": ("U", "ACTIVE")}
     with builders.everything(database) as cursor:
-        cursor.execute("UPDATE internal_users SET email = 'new@example.co.jp'")
+        cursor.execute(statement.encode())
     night(database, connection, [user("a", email="u@example.co.jp")])
     assert mappings(database) == {"a": (None, "ACTIVE")}
     assert rows(database, "SELECT 1 FROM external_users WHERE match_rule IS NOT NULL") == []
