@@ -7,13 +7,15 @@ A day is the tenant's own, from midnight to midnight in its time zone. Unknown i
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from integration_pipeline import registry
+from integration_pipeline.errors import Misconfigured
 from integration_pipeline.model import System
 from integration_pipeline.store import kpis, queries
 from integration_pipeline.store.engine import Database
@@ -132,8 +134,31 @@ def integration_columns() -> tuple[Column, ...]:
 
 
 def local_day(tenant: Tenant, now: dt.datetime) -> dt.date:
-    """The day it is where the tenant is."""
-    return now.astimezone(ZoneInfo(tenant.time_zone)).date()
+    """The day it is where the tenant is.
+
+    :raises Misconfigured: nobody knows its time zone; the host application's table takes any text.
+    """
+    try:
+        zone = ZoneInfo(tenant.time_zone)
+    except (
+        ZoneInfoNotFoundError,
+        ValueError,
+        OSError,
+    ):  # no zone's name, no name, and one that leads out of their folder
+        raise Misconfigured(
+            f"there is no time zone {tenant.time_zone!r}, so nobody knows its days",
+            remedy="Give the tenant one of the IANA time zones, such as Asia/Tokyo.",
+        ) from None
+    return now.astimezone(zone).date()
+
+
+def local_days(tenants: Iterable[Tenant], now: dt.datetime) -> dict[str, dt.date]:
+    """The same of several, by their ids; without those whose days nobody knows."""
+    found = {}
+    for tenant in tenants:
+        with suppress(Misconfigured):
+            found[tenant.tenant_id] = local_day(tenant, now)
+    return found
 
 
 def refresh(database: Database, tenant: Tenant, days: Sequence[dt.date], *, now: dt.datetime) -> None:

@@ -16,9 +16,10 @@ from integration_pipeline.crypto import Keyring
 from integration_pipeline.diff import Absence, Change
 from integration_pipeline.errors import Cause
 from integration_pipeline.model import Connection, Notice, SyncType, System
-from integration_pipeline.store import beginning, connections
+from integration_pipeline.store import beginning, connections, spreadsheets
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.spool import Spool, row_of, row_of_absence
+from integration_pipeline.store.spreadsheets import Spreadsheet
 from integration_pipeline.store.staging import Target
 
 SLACK = System("SLACK")
@@ -120,6 +121,11 @@ def opened(database: Database, keyring: Keyring) -> list[Connection]:
     """All connections that are stored, with their secrets."""
     listed = connections.describe(database)
     return [connections.read(database, keyring, each.tenant_id, each.system) for each in listed]
+
+
+def opened_spreadsheets(database: Database, keyring: Keyring) -> list[Spreadsheet]:
+    """All spreadsheets that are stored, with their keys."""
+    return [spreadsheets.read(database, keyring, one.tenant_id) for one in spreadsheets.standing(database)]
 
 
 @contextmanager

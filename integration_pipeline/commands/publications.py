@@ -17,6 +17,7 @@ def perform(pipeline: Pipeline, request: Request, *, is_json: bool) -> list[Publ
     :raises UsageError: the request cannot be meant.
     """
     chosen = publishing.select(pipeline, request)
+    publishing.check(pipeline, request, chosen)
     if not chosen:
         say("nothing to publish: no tenant has a spreadsheet; see 'integration-pipeline spreadsheets import --help'")
     results: list[Published] = []

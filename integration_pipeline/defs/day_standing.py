@@ -5,9 +5,8 @@ Loads the clients and the database's driver, so the definitions import this wher
 
 import datetime as dt
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, suppress
-from zoneinfo import ZoneInfoNotFoundError
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 
 from integration_pipeline import kpi
 from integration_pipeline.defs import daily
@@ -40,22 +39,12 @@ def not_run(pipeline: Pipeline) -> list[Row]:
     ]
 
 
-def todays(tenants: Iterable[Tenant], now: dt.datetime) -> dict[str, dt.date]:
-    """Tenant → what day it is there; without those whose time zone nobody knows (the host's table takes any text)."""
-    found = {}
-    for tenant in tenants:
-        # Names no zone has, names that are no names, and names that lead out of the zones' folder.
-        with suppress(ZoneInfoNotFoundError, ValueError, OSError):
-            found[tenant.tenant_id] = kpi.local_day(tenant, now)
-    return found
-
-
 def ahead(pipeline: Pipeline) -> list[Row]:
-    return [*daily.ahead(pipeline.database, todays(people.list_tenants(pipeline.database), pipeline.now()))]
+    return [*daily.ahead(pipeline.database, kpi.local_days(people.list_tenants(pipeline.database), pipeline.now()))]
 
 
 def fallen(pipeline: Pipeline, points: float) -> list[Row]:
-    here = todays(people.list_tenants(pipeline.database), pipeline.now())
+    here = kpi.local_days(people.list_tenants(pipeline.database), pipeline.now())
     return [
         (each.tenant_id, each.system or "all", each.day, f"{each.value:.1f}", f"{each.before:.1f}")
         for each in daily.fallen(pipeline.database, here, points)

@@ -13,9 +13,9 @@ import dagster as dg
 import psycopg
 
 from integration_pipeline import kpi
-from integration_pipeline.defs import daily, day_checks, day_rendering, day_standing, rendering
+from integration_pipeline.defs import daily, day_checks, day_rendering, rendering
 from integration_pipeline.defs.day_rendering import HISTORY, KPIS, PLOTTED, SHEETS, Sheet, Trouble
-from integration_pipeline.errors import Busy, Kind, UsageError
+from integration_pipeline.errors import Busy, Kind, Misconfigured
 from integration_pipeline.model import Connection, Status
 from integration_pipeline.pipeline import Pipeline
 from integration_pipeline.publish import publishing
@@ -23,7 +23,6 @@ from integration_pipeline.publish.publishing import Published, Request
 from integration_pipeline.report import days, integration, plain
 from integration_pipeline.store import history, people
 from integration_pipeline.store.people import Tenant
-from integration_pipeline.store.spreadsheets import Spreadsheet
 
 
 @dataclass(slots=True)
@@ -106,30 +105,19 @@ class Work:
         begun = [self.todays[tenant_id] for tenant_id in tenant_ids if tenant_id in self.todays]
         last = min(self.days[-1], max(begun, default=self.days[-1]))
         request = Request(tenant_ids=tenant_ids, first=min(self.days[0], last), last=last)
-        pairs, broken = self._select(request)
-        found = [*broken, *(Sheet(each, Status.FAILED, lost[each]) for each in wanted if each in lost)]
-        with closing(publishing.run(self.pipeline, request, pairs, concurrency=at_once)) as results:
+        chosen = publishing.select(self.pipeline, request)
+        found = [Sheet(each, Status.FAILED, lost[each]) for each in wanted if each in lost]
+        found += [self._without(each) for each in sorted({*tenant_ids} - {tenant.tenant_id for tenant, _ in chosen})]
+        with closing(publishing.run(self.pipeline, request, chosen, concurrency=at_once)) as results:
             found += [self._noted(result) for result in results]
         self.unpublished = {sheet.tenant_id for sheet in found if sheet.status == Status.FAILED}
         for day in self.days:
             self._say(SHEETS, day, day_rendering.sheets(found), is_good=not self.unpublished)
 
-    def _select(self, request: Request) -> tuple[list[tuple[Tenant, Spreadsheet]], list[Sheet]]:
-        """The spreadsheets of a request, and those that cannot be used as they are stored: these must not stop the others."""
-        try:
-            return publishing.select(self.pipeline, request), []
-        except UsageError:
-            pairs: list[tuple[Tenant, Spreadsheet]] = []
-            broken: list[Sheet] = []
-        for tenant_id in request.tenant_ids or ():
-            try:
-                pairs += publishing.select(
-                    self.pipeline, replace(request, tenant_ids=(tenant_id,), first=None, last=None)
-                )
-            except UsageError as error:
-                self.troubles.append(Trouble(tenant_id, SHEETS, Kind.CONFIGURATION.value, str(error), error.remedy))
-                broken.append(Sheet(tenant_id, Status.FAILED, str(error)))
-        return pairs, broken
+    def _without(self, tenant_id: str) -> Sheet:
+        error = publishing.without(tenant_id)
+        self.troubles.append(Trouble(tenant_id, SHEETS, error.kind.value, str(error), error.remedy))
+        return Sheet(tenant_id, Status.FAILED, str(error))
 
     def _noted(self, result: Published) -> Sheet:
         error = result.error
@@ -194,18 +182,13 @@ def begin(
         raise dg.Failure(f"tenant_ids: there is no tenant {unknown[0]}", allow_retries=False)
     chosen = tuple(dict.fromkeys(tenant_ids)) or None
     tenants = [known[tenant_id] for tenant_id in chosen or sorted(known)]
-    todays = day_standing.todays(tenants, pipeline.now())
-    lost = [
-        Trouble(
-            tenant.tenant_id,
-            KPIS,
-            Kind.CONFIGURATION.value,
-            f"there is no time zone {tenant.time_zone!r}, so nobody knows its days",
-            "Give the tenant one of the IANA time zones, such as Asia/Tokyo.",
-        )
-        for tenant in tenants
-        if tenant.tenant_id not in todays
-    ]
+    todays: dict[str, dt.date] = {}
+    lost = []
+    for tenant in tenants:
+        try:
+            todays[tenant.tenant_id] = kpi.local_day(tenant, pipeline.now())
+        except Misconfigured as error:
+            lost.append(Trouble(tenant.tenant_id, KPIS, error.kind.value, str(error), error.remedy))
     return Work(
         pipeline=pipeline,
         context=context,

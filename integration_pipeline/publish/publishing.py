@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import psycopg
 
 from integration_pipeline import kpi, notices
-from integration_pipeline.errors import Interrupted, Kind, PipelineError, UsageError
+from integration_pipeline.errors import Interrupted, Kind, Misconfigured, PipelineError, UsageError
 from integration_pipeline.model import Status
 from integration_pipeline.pipeline import Pipeline
 from integration_pipeline.publish.access import Access
@@ -23,7 +23,6 @@ from integration_pipeline.publish.layout import Day
 from integration_pipeline.publish.sheets import Duplicates
 from integration_pipeline.store import people, spreadsheets
 from integration_pipeline.store.people import Tenant
-from integration_pipeline.store.spreadsheets import Spreadsheet
 
 logger = logging.getLogger(__name__)
 
@@ -79,21 +78,47 @@ class Unpublished(PipelineError):
     """What ended one tenant's publishing and is no answer of Google's."""
 
 
-def select(pipeline: Pipeline, request: Request) -> list[tuple[Tenant, Spreadsheet]]:
-    """The tenants that a request means, with their spreadsheets.
+def select(pipeline: Pipeline, request: Request) -> list[tuple[Tenant, str]]:
+    """The tenants that a request means, with the ids of their spreadsheets; none of a tenant that has no spreadsheet.
 
-    :raises UsageError: an unknown tenant, one without a spreadsheet, a key that does not open, or days that cannot be published.
+    Each key is opened when its turn comes, so that one that cannot be is the only one that fails.
     """
-    found = spreadsheets.load(pipeline.database, pipeline.keyring, tenant_ids=request.tenant_ids)
-    without = set(request.tenant_ids or ()) - {one.tenant_id for one in found}
-    if without:
-        raise UsageError(f"{min(without)} has no spreadsheet: see 'integration-pipeline spreadsheets import --help'")
     tenants = {tenant.tenant_id: tenant for tenant in people.list_tenants(pipeline.database)}
-    chosen = [(tenants[one.tenant_id], one) for one in found if one.tenant_id in tenants]
+    if request.tenant_ids is not None:
+        tenants = {each: tenants[each] for each in request.tenant_ids if each in tenants}
+    found = spreadsheets.standing(pipeline.database)
+    return [(tenants[one.tenant_id], one.spreadsheet_id) for one in found if one.tenant_id in tenants]
+
+
+def check(pipeline: Pipeline, request: Request, chosen: Sequence[tuple[Tenant, str]]) -> None:
+    """What keeps all of them from being published is no spreadsheet's failure, and nothing is to be started with it.
+
+    :raises UsageError: an unknown tenant, one without a spreadsheet, days that cannot be published, or no key opens.
+    """
+    with pipeline.database.operator() as cursor:
+        people.require_tenants(cursor, request.tenant_ids or ())
+    missing = set(request.tenant_ids or ()) - {tenant.tenant_id for tenant, _ in chosen}
+    if missing:
+        raise without(min(missing))
     first, last = request.first, request.last or request.first
     if first is not None and last is not None:
-        _check(first, last, max((kpi.local_day(tenant, pipeline.now()) for tenant, _ in chosen), default=last))
-    return chosen
+        here = kpi.local_days((tenant for tenant, _ in chosen), pipeline.now())
+        _check(first, last, max(here.values(), default=last))
+    wrong: UsageError | None = None
+    for tenant, _ in chosen:
+        try:
+            spreadsheets.read(pipeline.database, pipeline.keyring, tenant.tenant_id)
+        except UsageError as error:
+            wrong = wrong or error
+        else:
+            return
+    if wrong is not None:
+        raise wrong
+
+
+def without(tenant_id: str) -> Misconfigured:
+    """That a tenant named has no spreadsheet."""
+    return Misconfigured(f"{tenant_id} has no spreadsheet: see 'integration-pipeline spreadsheets import --help'")
 
 
 def _check(first: dt.date, last: dt.date, today: dt.date) -> None:
@@ -108,7 +133,7 @@ def _check(first: dt.date, last: dt.date, today: dt.date) -> None:
 def run(
     pipeline: Pipeline,
     request: Request,
-    chosen: Sequence[tuple[Tenant, Spreadsheet]],
+    chosen: Sequence[tuple[Tenant, str]],
     *,
     concurrency: int = CONCURRENCY,
     on_wait: Callable[[str, float, str], None] | None = None,
@@ -141,7 +166,7 @@ class _Work:
     pipeline: Pipeline
     request: Request
     access: Access
-    pending: queue.SimpleQueue[tuple[Tenant, Spreadsheet]] = field(default_factory=queue.SimpleQueue)
+    pending: queue.SimpleQueue[tuple[Tenant, str]] = field(default_factory=queue.SimpleQueue)
     results: queue.SimpleQueue[Published | BaseException] = field(default_factory=queue.SimpleQueue)
     threads: list[threading.Thread] = field(default_factory=list)
 
@@ -161,18 +186,18 @@ class _Work:
         """One worker: takes tenants until none is left."""
         while not self.access.stopping.is_set():
             try:
-                tenant, spreadsheet = self.pending.get_nowait()
+                tenant, spreadsheet_id = self.pending.get_nowait()
             except queue.Empty:
                 return
             try:
-                self.results.put(self._one(tenant, spreadsheet))
+                self.results.put(self._one(tenant, spreadsheet_id))
             except Interrupted:
                 return
             except Exception as error:  # noqa: BLE001 - a thread's edge: carried to the consumer, which raises it
                 self.results.put(error)
                 return
 
-    def _one(self, tenant: Tenant, spreadsheet: Spreadsheet) -> Published:
+    def _one(self, tenant: Tenant, spreadsheet_id: str) -> Published:
         """One tenant, whatever happens to it."""
         days: list[dt.date] = []
         error: PipelineError | None = None
@@ -200,7 +225,7 @@ class _Work:
         first = days[0] if days else self.request.first or self.pipeline.now().date()
         return Published(
             tenant_id=tenant.tenant_id,
-            spreadsheet_id=spreadsheet.spreadsheet_id,
+            spreadsheet_id=spreadsheet_id,
             first=first,
             last=days[-1] if days else self.request.last or first,
             rows_written=written,

@@ -85,6 +85,7 @@ JAPANESE: Mapping[str, str] = {
     "Make a new key for {email} in Google Cloud's console and import it with `spreadsheets import`.": "Google Cloud コンソールで {email} の新しい鍵を作り、`spreadsheets import` で登録してください。",
     "If the key is right, the clock of this machine may be wrong.": "鍵が正しければ、このマシンの時計がずれているかもしれません。",
     "Import its whole key file with `spreadsheets import`.": "鍵ファイル全体を `spreadsheets import` で登録してください。",
+    "Give the tenant one of the IANA time zones, such as Asia/Tokyo.": "テナントのタイムゾーンを IANA の名前（Asia/Tokyo など）にしてください。",
     "See whether a publishing hangs, end it, and publish again.": "止まったままの公開がないか確認し、あれば終わらせて、もう一度公開してください。",
     "Rename or delete that sheet; the pipeline then makes its own.": "そのシートの名前を変えるか、削除してください。シートは自動で作られます。",
     "Put the header row back as it was (the spreadsheet's version history shows it), or delete the sheet: it is then made anew.": "見出しの行を元に戻してください（スプレッドシートの変更履歴で確認できます）。シートを削除すると、作り直されます。",

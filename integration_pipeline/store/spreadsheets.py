@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from integration_pipeline.crypto import Keyring
 from integration_pipeline.errors import PipelineError, UsageError
 from integration_pipeline.model import Notice, System
-from integration_pipeline.store import notices, people
-from integration_pipeline.store.engine import Database, become_tenant
+from integration_pipeline.store import notices
+from integration_pipeline.store.engine import Database
 from integration_pipeline.store.staging import Cursor
 
 GOOGLE_SHEETS = System("GOOGLE_SHEETS")
@@ -35,25 +35,6 @@ class Spreadsheet:
     """The service account's key file, JSON."""
     titles: Mapping[int, str] = field(default_factory=dict)
     """What its sheets were called when they were last seen, by their ids; empty = never seen."""
-
-
-def load(database: Database, keyring: Keyring, *, tenant_ids: Sequence[str] | None = None) -> list[Spreadsheet]:
-    """The spreadsheets of these tenants (None = all), by tenant.
-
-    :raises UsageError: a tenant does not exist, or a key does not open; names key id and place.
-    """
-    with database.operator() as cursor:
-        people.require_tenants(cursor, tenant_ids or ())
-        published = cursor.execute(
-            "SELECT tenant_id FROM spreadsheets "
-            "WHERE %(tenant_ids)s::text[] IS NULL OR tenant_id = ANY(%(tenant_ids)s) ORDER BY tenant_id",
-            {"tenant_ids": None if tenant_ids is None else list(tenant_ids)},
-        ).fetchall()
-        rows = []
-        for (tenant_id,) in published:
-            become_tenant(cursor, tenant_id)
-            rows += cursor.execute(_ONE, (tenant_id,)).fetchall()
-    return [_opened(row, keyring) for row in rows]
 
 
 def read(database: Database, keyring: Keyring, tenant_id: str) -> Spreadsheet:

@@ -22,7 +22,7 @@ from integration_pipeline.definitions import defs
 from integration_pipeline.defs.partitions import range_tags
 from integration_pipeline.pipeline import open_pipeline
 from integration_pipeline.settings import DATABASE_URL, HOME, KEYS, NOTICE_SECRET, NOTICE_URL
-from integration_pipeline.store import spreadsheets, urls
+from integration_pipeline.store import urls
 from integration_pipeline_tests import builders
 from integration_pipeline_tests.canary import echo as echoes
 from integration_pipeline_tests.canary.echo import Asked, Echo, Reply, echoing
@@ -315,7 +315,7 @@ def shown(cage: Cage) -> str:
     with open_pipeline(cage.environ) as pipeline:
         found: list[Any] = [pipeline, pipeline.settings, pipeline.database, pipeline.locks, pipeline.keyring]
         opened = builders.opened(pipeline.database, pipeline.keyring)
-        published = spreadsheets.load(pipeline.database, pipeline.keyring)
+        published = builders.opened_spreadsheets(pipeline.database, pipeline.keyring)
         assert len(opened) == 3
         assert published
         found += [*opened, *published]

@@ -174,8 +174,17 @@ def test_a_key_that_does_not_open_stops_nobody_else(stage: Stage) -> None:
     rows = stage.observed("google_sheets_kpis")[today().isoformat()].metadata["spreadsheets"]
     assert isinstance(rows, dg.TableMetadataValue)
     (named, *_) = rows.records
-    assert (named.data["tenant"], named.data["status"], named.data["spreadsheet"]) == ("beta", "FAILED", "")
-    assert "beta" in str(named.data["message"])
+    assert (named.data["tenant"], named.data["status"]) == ("beta", "FAILED")
+    assert "Import the connection or spreadsheet again" in str(named.data["message"])
+    assert stage.night.rows("SELECT tenant_id, cause FROM critical_notices") == [("beta", "SPREADSHEET")]
+
+
+def test_a_tenant_named_that_has_no_spreadsheet_stops_nobody_else(stage: Stage) -> None:
+    stage.execute("DELETE FROM spreadsheets WHERE tenant_id = 'beta'")
+    told = failure(publish(stage, "alpha", "beta", assets=["google_sheets_kpis"]))
+    assert told.description is not None
+    assert "beta google_sheets_kpis: CONFIGURATION: beta has no spreadsheet" in told.description
+    assert days_in(stage, "alpha") == [ago(1).isoformat(), today().isoformat()]
 
 
 def test_a_backfill_of_thirty_days_for_one_tenant_is_one_read_and_one_write(stage: Stage) -> None:

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from integration_pipeline import kpi
+from integration_pipeline.errors import UsageError
 from integration_pipeline.http.exchange import Exchange
 from integration_pipeline.http.exchange import Request as HTTPRequest
 from integration_pipeline.model import Status
@@ -26,6 +27,7 @@ from integration_pipeline.store import notices, spreadsheets
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.locks import Locks, Purpose
 from integration_pipeline.store.people import Tenant
+from integration_pipeline_tests import builders
 from integration_pipeline_tests.publish.morning import NOON, TENANT, TODAY, Morning, morning
 
 TRACKING, INTEGRATION = "KPI Tracking", "Integration KPIs"
@@ -618,7 +620,29 @@ def test_a_tenant_whose_time_zone_nobody_knows_is_marked_and_the_others_publishe
         cursor.execute("UPDATE tenants SET time_zone = 'Nowhere/Nothing' WHERE tenant_id = 'tenant-0002'")
     results = three.publish()
     assert {tenant_id for tenant_id, result in results.items() if result.error} == {"tenant-0002"}
-    assert three.kept("tenant-0002")[1] == "UNKNOWN_ERROR"
+    assert three.kept("tenant-0002")[1:3] == (
+        "CONFIGURATION", "there is no time zone 'Nowhere/Nothing', so nobody knows its days",
+    )  # fmt: skip
+    publishing.check(three.pipeline, Request(None, TODAY, TODAY), publishing.select(three.pipeline, Request()))
+
+
+def test_a_tenant_whose_key_is_lost_is_marked_and_the_others_published(three: Morning) -> None:
+    lose = "UPDATE spreadsheets SET service_account = replace(service_account, 'v1:test:', 'v1:lost:')"
+    with builders.everything(three.pipeline.database) as cursor:
+        cursor.execute(f"{lose} WHERE tenant_id = 'tenant-0002'".encode())
+    results = three.publish()
+    assert {tenant_id for tenant_id, result in results.items() if result.error} == {"tenant-0002"}
+    said = "service_account of tenant-0002 GOOGLE_SHEETS is sealed with the key lost, which is not in "
+    ((tenant_id, _, cause, message, remedy),) = told(three)
+    assert three.kept("tenant-0002")[1:] == ("CONFIGURATION", message, remedy)
+    assert (tenant_id, cause, message.startswith(said)) == ("tenant-0002", "SPREADSHEET", True)
+
+    chosen = publishing.select(three.pipeline, Request())
+    publishing.check(three.pipeline, Request(), chosen)
+    with builders.everything(three.pipeline.database) as cursor:
+        cursor.execute(lose.encode())
+    with pytest.raises(UsageError, match="is sealed with the key lost"):
+        publishing.check(three.pipeline, Request(), chosen)
 
 
 def test_where_the_system_gives_no_more_threads_those_there_are_publish_all(

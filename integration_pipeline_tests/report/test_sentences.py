@@ -64,13 +64,18 @@ def remedies() -> Iterator[tuple[str, str]]:
         with open(module.__file__, encoding="utf-8") as source:  # noqa: PTH123 - a path of the interpreter's
             tree = ast.parse(source.read())
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call):
+            if isinstance(node, ast.Call) and not is_wrong_usage(node):
                 for keyword in node.keywords:
                     if keyword.arg == "remedy":
                         yield from ((name, text) for text in written(keyword.value, module))
     for name, table in TABLES:
         module = importlib.import_module(f"integration_pipeline.{name}")
         yield from ((name, text) for text in texts(vars(module)[table]))
+
+
+def is_wrong_usage(call: ast.Call) -> bool:
+    """Whether it is said to whoever types, and stored nowhere. (What is stored of wrong configuration is Misconfigured.)"""
+    return isinstance(call.func, ast.Name) and call.func.id == "UsageError"
 
 
 def texts(value: Any) -> Iterator[str]:

@@ -80,7 +80,7 @@ def test_everything_is_under_the_first_key_and_reads_as_before(database: Databas
     assert found.in_use == {"new": 18}
     assert "v1:old:" not in sealed_values(database)
     assert builders.opened(database, AFTER) == stored
-    keys = [json.loads(one.key.get_secret_value())["of"] for one in spreadsheets.load(database, AFTER)]
+    keys = [json.loads(one.key.get_secret_value())["of"] for one in builders.opened_spreadsheets(database, AFTER)]
     assert keys == ["tenant-a", "tenant-b"]
 
 

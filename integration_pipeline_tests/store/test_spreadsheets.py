@@ -58,7 +58,7 @@ class Importer:
         return import_entries(self._database, self._keyring, list(entries))
 
     def stored(self) -> list[spreadsheets.Spreadsheet]:
-        return spreadsheets.load(self._database, self._keyring)
+        return builders.opened_spreadsheets(self._database, self._keyring)
 
     def problem(self, *entries: Any) -> str:
         before = self.stored()
@@ -211,11 +211,10 @@ def test_a_failure_whose_words_postgresql_cannot_hold_is_kept_and_told(importer:
     assert standing.last_error == told.message == 'the sheet "AB" has no header'
 
 
-def test_only_what_is_asked_for_is_loaded(importer: Importer, database: Database, keyring: Keyring) -> None:
+def test_a_tenants_spreadsheet_is_read_and_one_that_is_not_there_named(
+    importer: Importer, database: Database, keyring: Keyring
+) -> None:
     importer(entry(), entry("tenant-b", "sheet-b"))
-    assert [found.tenant_id for found in spreadsheets.load(database, keyring, tenant_ids=["tenant-b"])] == ["tenant-b"]
-    with pytest.raises(UsageError, match="there is no tenant nobody"):
-        spreadsheets.load(database, keyring, tenant_ids=["nobody"])
     assert spreadsheets.read(database, keyring, "tenant-a").spreadsheet_id == "sheet-a"
     builders.add_tenant(database, "tenant-c")
     with pytest.raises(UsageError, match="tenant-c has no spreadsheet"):

@@ -23,7 +23,6 @@ from integration_pipeline.store import (
     people,
     people_files,
     spreadsheet_files,
-    spreadsheets,
 )
 from integration_pipeline.store.engine import Database
 from integration_pipeline_tests import builders
@@ -81,7 +80,7 @@ def check(database: Database, keyring: Keyring, run: Import, text: bytes) -> Non
         refusal.encode()
     # What was stored can be read, by whoever lists all tenants.
     builders.opened(database, keyring)
-    spreadsheets.load(database, keyring)
+    builders.opened_spreadsheets(database, keyring)
 
 
 # tables
