@@ -57,7 +57,8 @@ class Fault:
     is_shut: bool = False
 
 
-_TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_database() AND datname = current_database()"
+_TERMINATE = """SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity
+WHERE usename = current_database() AND datname = current_database()"""
 _FAIL = """CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION 'chaos' USING ERRCODE = '{code}'; END $$"""
 _AT_COMMIT = """CREATE CONSTRAINT TRIGGER fail AFTER UPDATE ON external_system_sync_history DEFERRABLE INITIALLY DEFERRED

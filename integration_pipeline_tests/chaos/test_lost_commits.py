@@ -91,7 +91,8 @@ def test_a_database_that_stays_away_after_a_commit_is_said_not_to_tell(night: Ni
 def test_a_session_that_was_dropped_while_it_was_idle_costs_nobody_a_sync(night: Nights, proxy: Proxy) -> None:
     night.run()
     ended = (
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'integration-pipeline'"
+        "SELECT count(pg_terminate_backend(pid, 60000)) FROM pg_stat_activity "
+        "WHERE application_name = 'integration-pipeline'"
     )
     with night.pipeline.database.operator() as cursor:
         cursor.execute("SELECT set_config('role', %s, true)", (cursor.connection.info.user,))

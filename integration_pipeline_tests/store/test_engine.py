@@ -88,7 +88,7 @@ def test_one_statement_that_is_asked_survives_a_session_that_was_dropped_meanwhi
     with Database.open(database_url, size=1) as database, Database.open(database_url) as other:
         ((dropped,),) = database.ask(None, lambda cursor: cursor.execute("SELECT pg_backend_pid()").fetchall())
         with other._pool.connection() as session:
-            session.execute("SELECT pg_terminate_backend(%s, 5000)", (dropped,))
+            session.execute("SELECT pg_terminate_backend(%s, 60000)", (dropped,))
         ((pid,),) = database.ask("tenant-a", lambda cursor: cursor.execute("SELECT pg_backend_pid()").fetchall())
     assert pid != dropped
 
