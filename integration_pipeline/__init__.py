@@ -5,8 +5,9 @@ The map, in the order in which a night goes::
     cli.py, commands/        what a person types                  definitions.py, defs/    the same through Dagster
     settings.py              the environment, read once
     pipeline.py              settings, database, locks, keys and sessions, opened together
-    batch.py, crew.py        every connection asked for, side by side; who works and who waits
-    estimate.py              what it will cost, said before it begins
+    invocation.py            what one run is asked for, and what it tells while it goes on
+    selection.py, estimate.py which connections that means, in which order, and what it will cost
+    batch.py, crew.py        all of them, side by side; who works and who waits
     sync.py                  the line, once for all: one connection, one sync type
         tokens.py, crypto.py     a valid token; secrets sealed and opened
         registry.py, provider.py which providers there are; what a provider is

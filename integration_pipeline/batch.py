@@ -10,11 +10,10 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -22,14 +21,15 @@ import psycopg
 from integration_pipeline import registry
 from integration_pipeline.attempt import Run, ignore
 from integration_pipeline.crew import Crew, Turn, most_under_way
-from integration_pipeline.errors import Busy, Interrupted, PipelineError, ProviderError, UsageError
-from integration_pipeline.estimate import estimated
+from integration_pipeline.errors import Busy, Interrupted, PipelineError, ProviderError
 from integration_pipeline.http.limiter import Pause
-from integration_pipeline.model import Connection, Estimate, Load, Outcome, SyncType, System
-from integration_pipeline.pipeline import Manner, Pipeline, base_url, open_session
+from integration_pipeline.invocation import CutOff, Estimates, Listener, Read, Refused, Request, Started, Waiting
+from integration_pipeline.model import Connection, Load, Outcome
+from integration_pipeline.pipeline import Manner, Pipeline, open_session
 from integration_pipeline.provider import Session
+from integration_pipeline.selection import due, estimates, longest_first
 from integration_pipeline.store import connections as store
-from integration_pipeline.store import history, people
+from integration_pipeline.store import history
 from integration_pipeline.sync import sync
 
 logger = logging.getLogger(__name__)
@@ -49,119 +49,6 @@ ANOTHER = "another invocation that is working on it"
 
 CLOSING_SECONDS = 0.5
 """How long closing those rows may take. A row left open says FAILED, INTERRUPTED too, and the next run closes it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What one invocation asks for; None = all."""
-
-    tenant_ids: tuple[str, ...] | None = None
-    systems: tuple[System, ...] | None = None
-    sync_types: tuple[SyncType, ...] | None = None
-    dry_run: bool = False
-    force_refresh: bool = False
-    batch_size: int | None = None
-    wait: bool = False
-    run_id: str | None = None
-
-
-class Refused(NamedTuple):
-    """A connection that another invocation is working on: nothing was done and no history row written."""
-
-    tenant_id: str
-    system: System
-    message: str
-
-
-class Started(NamedTuple):
-    """A sync began to read."""
-
-    connection: Connection
-    sync_type: SyncType
-
-
-class Read(NamedTuple):
-    """So many rows of the source were read so far."""
-
-    connection: Connection
-    sync_type: SyncType
-    rows: int
-
-
-class Waiting(NamedTuple):
-    """A connection waits for its provider, or for another invocation to let it go."""
-
-    connection: Connection
-    seconds: float
-    """Infinite where nobody knows."""
-    reason: str
-    """As after "waiting for"."""
-
-
-class CutOff(NamedTuple):
-    """A sync was cut off with the whole batch, which yields no outcomes any more."""
-
-    connection: Connection
-    outcome: Outcome
-
-
-Estimates = Mapping[tuple[str, System], Mapping[SyncType, Estimate]]
-"""By tenant and system, what each sync type will cost."""
-
-Event = Started | Read | Waiting | CutOff
-Listener = Callable[[Event], None]
-
-
-def select(pipeline: Pipeline, request: Request) -> list[Connection]:
-    """The enabled connections a request means, by tenant and then in the registry's order.
-
-    Without their secrets: each is opened when its turn comes, so that one that cannot be is the only one that fails.
-    """
-    found = store.describe(pipeline.database, tenant_ids=request.tenant_ids, systems=request.systems, enabled_only=True)
-    order = list(registry.FOLDERS)
-    return sorted(found, key=lambda connection: (connection.tenant_id, order.index(connection.system)))
-
-
-def check(pipeline: Pipeline, request: Request, connections: Sequence[Connection]) -> None:
-    """What keeps all of them from working is no connection's failure, and nothing is to be started with it.
-
-    :raises UsageError: a tenant does not exist, or none of the connections can be used: a secret that the keys do not
-        open, an API endpoint that is not allowed (any more).
-    """
-    with pipeline.database.operator() as cursor:
-        people.require_tenants(cursor, request.tenant_ids or ())
-    wrong: UsageError | None = None
-    for each in connections:
-        try:
-            opened = store.read(pipeline.database, pipeline.keyring, each.tenant_id, each.system)
-            base_url(opened, pipeline.settings)
-        except UsageError as error:
-            wrong = wrong or error
-        else:
-            return
-    if wrong is not None:
-        raise wrong
-
-
-def estimates(pipeline: Pipeline, request: Request, connections: Sequence[Connection]) -> Estimates:
-    """What the syncs of each connection will cost, as far as their last ones tell; a first night is in none of them."""
-    known = history.loads(pipeline.database, sorted({connection.tenant_id for connection in connections}))
-    found: dict[tuple[str, System], Mapping[SyncType, Estimate]] = {}
-    for stored in connections:
-        connection = pipeline.adjust(stored)
-        loads = known.get((connection.tenant_id, connection.system), {})
-        found[connection.tenant_id, connection.system] = estimated(
-            {sync_type: loads[sync_type] for sync_type in due(connection, request) if sync_type in loads},
-            registry.provider(connection.system).limits,
-            requests_per_minute=connection.api_rate_limit,
-        )
-    return found
-
-
-def due(connection: Connection, request: Request) -> tuple[SyncType, ...]:
-    """The sync types to run: those the connection asks for, of those the request means."""
-    wanted = request.sync_types
-    return tuple(sync_type for sync_type in connection.due if wanted is None or sync_type in wanted)
 
 
 def run(
@@ -197,19 +84,6 @@ def run(
                 yield result
     finally:
         work.stop()
-
-
-def longest_first(request: Request, connections: Sequence[Connection], expected: Estimates) -> list[Connection]:
-    """In the order in which they should begin: a batch lasts as long as the last of them to end.
-
-    A type of which nobody knows how long it takes may be in for its first night, the longest of all.
-    """
-
-    def seconds(connection: Connection) -> float:
-        known = expected.get((connection.tenant_id, connection.system), {})
-        return sum(known[each].seconds if each in known else math.inf for each in due(connection, request))
-
-    return sorted(connections, key=seconds, reverse=True)
 
 
 class _Work:

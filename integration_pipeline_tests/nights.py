@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from integration_pipeline import batch, registry
-from integration_pipeline.batch import Event, Request
+from integration_pipeline import batch, registry, selection
+from integration_pipeline.invocation import Event, Request
 from integration_pipeline.model import Outcome, SyncType
 from integration_pipeline.pipeline import Pipeline, open_pipeline
 from integration_pipeline.sandbox.server import Sandbox
@@ -54,7 +54,7 @@ class Nights:
     def run(self, **request: Any) -> dict[tuple[str, str, SyncType], Outcome]:
         """One batch; outcomes by tenant, system and sync type."""
         asked = Request(**request)
-        connections = batch.select(self.pipeline, asked)
+        connections = selection.select(self.pipeline, asked)
         results = list(batch.run(self.pipeline, asked, connections, on_event=self.events.append))
         outcomes = [result for result in results if isinstance(result, Outcome)]
         assert len(outcomes) == len(results), results

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 import psycopg
 import pytest
 
-from integration_pipeline import batch, registry
+from integration_pipeline import batch, invocation, registry, selection
 from integration_pipeline.crypto import Keyring
 from integration_pipeline.errors import UsageError
 from integration_pipeline.model import Connection, Estimate, Outcome, Status, SyncType, System
@@ -126,18 +126,18 @@ def test_a_dry_run_says_of_a_connection_that_is_stored_wrongly_that_it_fails(nig
 
 
 def test_a_configuration_with_which_no_connection_works_is_wrong_before_anything_begins(night: Nights) -> None:
-    request = batch.Request()
-    connections = batch.select(night.pipeline, request)
+    request = invocation.Request()
+    connections = selection.select(night.pipeline, request)
     store_wrongly(night, LOST_KEY, "tenant-0001", "tenant-0002")
-    batch.check(night.pipeline, request, connections)
+    selection.check(night.pipeline, request, connections)
     store_wrongly(night, ELSEWHERE, "tenant-0003")
     with pytest.raises(UsageError, match="tenant-0001 SLACK is sealed with the key lost"):
-        batch.check(night.pipeline, request, connections)
+        selection.check(night.pipeline, request, connections)
 
 
 def test_an_unknown_tenant_is_wrong_usage(night: Nights) -> None:
     with pytest.raises(UsageError, match="there is no tenant nobody"):
-        batch.check(night.pipeline, batch.Request(tenant_ids=("nobody",)), [])
+        selection.check(night.pipeline, invocation.Request(tenant_ids=("nobody",)), [])
 
 
 def test_a_batch_interrupted_in_the_middle_of_a_read_ends_and_leaves_a_true_history(
@@ -181,13 +181,13 @@ def test_rows_a_killed_process_left_open_are_closed_by_the_next_run(night: Night
 
 
 def test_a_sync_that_another_apply_overtook_writes_nothing(night: Nights) -> None:
-    def overtake(event: batch.Event) -> None:
-        if isinstance(event, batch.Read) and event.sync_type is SyncType.USERS:
+    def overtake(event: invocation.Event) -> None:
+        if isinstance(event, invocation.Read) and event.sync_type is SyncType.USERS:
             with night.pipeline.database.transaction(event.connection.tenant_id) as cursor:
                 cursor.execute("UPDATE external_system_connections SET sync_generation = sync_generation + 1")
 
-    request = batch.Request(tenant_ids=("tenant-0001",), sync_types=(SyncType.USERS,))
-    connections = batch.select(night.pipeline, request)
+    request = invocation.Request(tenant_ids=("tenant-0001",), sync_types=(SyncType.USERS,))
+    connections = selection.select(night.pipeline, request)
     (outcome,) = batch.run(night.pipeline, request, connections, on_event=overtake)
     assert isinstance(outcome, Outcome)
     assert outcome.status is Status.FAILED
@@ -228,8 +228,8 @@ def test_a_connection_that_begins_as_the_batch_is_stopped_asks_nothing(night: Ni
         return connection
 
     night.pipeline.adjust = adjust
-    request = batch.Request(tenant_ids=("tenant-0001",))
-    running = batch.run(night.pipeline, request, batch.select(night.pipeline, request))
+    request = invocation.Request(tenant_ids=("tenant-0001",))
+    running = batch.run(night.pipeline, request, selection.select(night.pipeline, request))
 
     def press_ctrl_c() -> None:
         assert here.wait(60)
@@ -265,16 +265,16 @@ def test_waiting_for_another_invocation_holds_no_slot(
 
     monkeypatch.setattr(night.pipeline, "wait_for", wait_for)
     others = Locks(night.pipeline.database.url)
-    events: list[batch.Event] = []
-    request = batch.Request(wait=True)
+    events: list[invocation.Event] = []
+    request = invocation.Request(wait=True)
     with others.hold("tenant-0001", System("SLACK"), wait=False, pause=lambda _: None):
-        connections = batch.select(night.pipeline, request)
+        connections = selection.select(night.pipeline, request)
         running = batch.run(night.pipeline, request, connections, concurrency=1, on_event=events.append)
         done = [next(running) for _ in range(6)]
     let_go.set()
     done += list(running)
     others.close()
-    waits = [event for event in events if isinstance(event, batch.Waiting) and event.seconds == math.inf]
+    waits = [event for event in events if isinstance(event, invocation.Waiting) and event.seconds == math.inf]
     assert [(wait.connection.tenant_id, wait.reason) for wait in waits] == [
         ("tenant-0001", "another invocation that is working on it")
     ]
@@ -284,13 +284,13 @@ def test_waiting_for_another_invocation_holds_no_slot(
 
 
 def test_those_that_take_longest_begin_first_and_those_that_nobody_knows_before_them(night: Nights) -> None:
-    request = batch.Request(sync_types=(SyncType.USERS, SyncType.TEAMS))
+    request = invocation.Request(sync_types=(SyncType.USERS, SyncType.TEAMS))
     expected = {
         ("tenant-0001", System("SLACK")): {SyncType.USERS: Estimate(2, 20.0), SyncType.TEAMS: Estimate(1, 5.0)},
         ("tenant-0002", System("SLACK")): {SyncType.USERS: Estimate(9, 600.0), SyncType.TEAMS: Estimate(1, 5.0)},
         ("tenant-0003", System("SLACK")): {SyncType.TEAMS: Estimate(1, 1.0)},
     }
-    ordered = batch.longest_first(request, batch.select(night.pipeline, request), expected)
+    ordered = selection.longest_first(request, selection.select(night.pipeline, request), expected)
     assert [each.tenant_id for each in ordered] == ["tenant-0003", "tenant-0002", "tenant-0001"]
 
 
@@ -312,8 +312,8 @@ def test_tenants_that_wait_hold_neither_a_slot_nor_a_session_of_the_database(
         for number in range(1, 17):
             name = f"tenant-{number:04d}"
             night.sandbox.faults.add("limit", system="SLACK", tenant_id=name, retry_after="30", times=1)
-        request = batch.Request()
-        running = batch.run(night.pipeline, request, batch.select(night.pipeline, request), concurrency=2)
+        request = invocation.Request()
+        running = batch.run(night.pipeline, request, selection.select(night.pipeline, request), concurrency=2)
         done = [next(running) for _ in range(3)]
         for _ in range(16):
             assert waiting.acquire(timeout=60)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID
 from rich.text import Text
 
-from integration_pipeline.batch import Event, Read, Refused, Started, Waiting
+from integration_pipeline.invocation import Event, Read, Refused, Started, Waiting
 from integration_pipeline.model import Connection, Outcome, SyncType
 from integration_pipeline.text import clean
 

@@ -6,12 +6,12 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 
-from integration_pipeline import batch
-from integration_pipeline.batch import CutOff, Event, Refused, Request, Started
+from integration_pipeline import batch, selection
 from integration_pipeline.commands import estimates
 from integration_pipeline.commands.outcomes import Lines, as_json, cut_short, summary
 from integration_pipeline.commands.output import emit, json_line, say
 from integration_pipeline.commands.progress import Display, display
+from integration_pipeline.invocation import CutOff, Event, Refused, Request, Started
 from integration_pipeline.model import Connection, Outcome, Status, SyncType
 from integration_pipeline.pipeline import Pipeline
 from integration_pipeline.text import clean
@@ -42,9 +42,9 @@ def work(pipeline: Pipeline, request: Request) -> list[tuple[Connection, Sequenc
 
     :raises UsageError: an unknown tenant, or none of the connections can be used as it is stored.
     """
-    chosen = [each for each in batch.select(pipeline, request) if batch.due(each, request)]
-    batch.check(pipeline, request, chosen)
-    return [(connection, batch.due(connection, request)) for connection in chosen]
+    chosen = [each for each in selection.select(pipeline, request) if selection.due(each, request)]
+    selection.check(pipeline, request, chosen)
+    return [(connection, selection.due(connection, request)) for connection in chosen]
 
 
 def hint(request: Request) -> str:
@@ -61,7 +61,7 @@ def perform(
     results, begun = Results(), time.monotonic()
     lines = None if is_json else Lines(connection.tenant_id for connection, _ in due)
     connections = [connection for connection, _ in due]
-    expected = batch.estimates(pipeline, request, connections)
+    expected = selection.estimates(pipeline, request, connections)
     for line in () if is_json else estimates.before(due, expected):
         say(line)
     with display(due, emit) as shown:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from integration_pipeline.batch import Estimates
+from integration_pipeline.invocation import Estimates
 from integration_pipeline.model import Connection, Estimate, Outcome, SyncType
 from integration_pipeline.report.words import EN, Words
 from integration_pipeline.text import clean, count

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from integration_pipeline import batch, kpi, settings
+from integration_pipeline import invocation, kpi, settings
 from integration_pipeline.commands import batches, publications
 from integration_pipeline.commands.batches import Results
 from integration_pipeline.commands.output import emit, emit_all
@@ -87,7 +87,7 @@ def _renew(url: str) -> None:
 
 
 def _run(pipeline: Pipeline) -> Results:
-    request = batch.Request()
+    request = invocation.Request()
     return batches.perform(pipeline, request, batches.work(pipeline, request), is_json=False)
 
 

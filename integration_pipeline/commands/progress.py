@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from integration_pipeline.batch import Event, Refused
+from integration_pipeline.invocation import Event, Refused
 from integration_pipeline.model import Connection, Outcome, SyncType
 
 

@@ -68,8 +68,8 @@ def register(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    from integration_pipeline.batch import Request
     from integration_pipeline.commands import batches
+    from integration_pipeline.invocation import Request
     from integration_pipeline.pipeline import open_pipeline
 
     request = Request(

@@ -12,11 +12,11 @@ from logging import Logger
 import dagster as dg
 import psycopg
 
-from integration_pipeline import batch, sync
-from integration_pipeline.batch import Refused, Request
+from integration_pipeline import batch, selection, sync
 from integration_pipeline.defs import lines, rendering, standing
 from integration_pipeline.defs.lines import MAPPINGS, SYNC_TYPES, Line
 from integration_pipeline.defs.tally import Tally
+from integration_pipeline.invocation import Refused, Request
 from integration_pipeline.model import Connection, SyncType
 from integration_pipeline.pipeline import Pipeline
 
@@ -77,11 +77,11 @@ def run(pipeline: Pipeline, request: Request, report: Report, *, at_once: int) -
 
     Raised exceptions, an interruption among them, end the batch and leave true history rows.
     """
-    connections = batch.select(pipeline, request)
+    connections = selection.select(pipeline, request)
     ended: dict[str, list[Line]] = {tenant_id: [] for tenant_id in request.tenant_ids or ()}
     left = dict.fromkeys(ended, 0)
     for connection in connections:
-        left[connection.tenant_id] += len(batch.due(connection, request))
+        left[connection.tenant_id] += len(selection.due(connection, request))
     for tenant_id in [tenant_id for tenant_id, count in left.items() if not count]:
         report(tenant_id, ended[tenant_id])
         del left[tenant_id]
@@ -100,7 +100,7 @@ def outcomes(
     pipeline: Pipeline, request: Request, connections: Sequence[Connection], *, at_once: int
 ) -> Iterator[Line]:
     """A line for every connection and type that was due, in the order in which they end."""
-    due = {(each.tenant_id, each.system): batch.due(each, request) for each in connections}
+    due = {(each.tenant_id, each.system): selection.due(each, request) for each in connections}
     with closing(batch.run(pipeline, request, connections, concurrency=at_once)) as results:
         for result in results:
             types = due[result.tenant_id, result.system]
@@ -112,7 +112,7 @@ def outcomes(
 
 def rematch(pipeline: Pipeline, request: Request, report: Report) -> None:
     """Match the tenants' accounts anew without asking any provider, and report each."""
-    connections = batch.select(pipeline, request)
+    connections = selection.select(pipeline, request)
     for tenant_id in request.tenant_ids or ():
         report(tenant_id, [_rematched(pipeline, each) for each in connections if each.tenant_id == tenant_id])
 

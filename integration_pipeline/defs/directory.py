@@ -6,7 +6,6 @@ goes with the users' sync, which matches; selected without ``external_users`` it
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import Field
@@ -17,10 +16,8 @@ from integration_pipeline.defs.lines import MAPPINGS, SYNCED
 from integration_pipeline.defs.partitions import TENANTS
 from integration_pipeline.defs.resources import DatabaseResource, LineWorksResource, SlackResource, TeamsResource
 from integration_pipeline.defs.tally import Tally
+from integration_pipeline.invocation import Request
 from integration_pipeline.model import SyncType, System
-
-if TYPE_CHECKING:  # loading the definitions must not load the clients and the database's driver
-    from integration_pipeline.batch import Request
 
 POOL = "directory"
 """Runs of this step at once: the limit stands in dagster.yaml."""
@@ -50,13 +47,11 @@ class SyncConfig(dg.Config):
         default_factory=list, description=f"Only these systems, of {', '.join(registry.FOLDERS)}; empty: all."
     )
 
-    def request(self, tenant_ids: Sequence[str], sync_types: Sequence[SyncType], run_id: str) -> "Request":
+    def request(self, tenant_ids: Sequence[str], sync_types: Sequence[SyncType], run_id: str) -> Request:
         """The batch's request.
 
         :raises dagster.Failure: a system does not exist.
         """
-        from integration_pipeline.batch import Request  # noqa: PLC0415 - loads the clients and the database's driver
-
         unknown = [name for name in self.system_types if name not in registry.FOLDERS]
         if unknown:
             known = ", ".join(registry.FOLDERS)

@@ -6,11 +6,11 @@ Loads the clients and the database's driver, so the definitions import this wher
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from integration_pipeline import batch
-from integration_pipeline.batch import Request
+from integration_pipeline import selection
 from integration_pipeline.defs import batches, checks, events, standing
 from integration_pipeline.defs.lines import BUSY, SYNC_TYPES, Line
 from integration_pipeline.defs.tally import Tally
+from integration_pipeline.invocation import Request
 from integration_pipeline.model import SyncType, System
 from integration_pipeline.pipeline import Pipeline
 
@@ -61,7 +61,7 @@ def _sync(
     tenant_ids = tuple(dict.fromkeys(tenant_id for tenant_id, _ in connections))
     request = Request(tenant_ids=tenant_ids, sync_types=types, run_id=run_id)
     wanted = set(connections)
-    chosen = [each for each in batch.select(pipeline, request) if (each.tenant_id, each.system) in wanted]
+    chosen = [each for each in selection.select(pipeline, request) if (each.tenant_id, each.system) in wanted]
     return [line for line in batches.outcomes(pipeline, request, chosen, at_once=at_once) if line.status == BUSY]
 
 

@@ -99,17 +99,18 @@ def _product(arguments: argparse.Namespace) -> tuple[float, dict[str, int]]:
 
     The provider's limits are kept, in a time that passes when somebody waits: what is measured is the work.
     """
-    from integration_pipeline import batch, registry
+    from integration_pipeline import batch, registry, selection
+    from integration_pipeline.invocation import Request
     from integration_pipeline.model import Outcome, Status, SyncType
     from integration_pipeline.pipeline import open_pipeline
 
     registry.providers()  # imports them
     start_cpu = cpu()
-    request = batch.Request(sync_types=tuple(map(SyncType, arguments.sync_types)))
+    request = Request(sync_types=tuple(map(SyncType, arguments.sync_types)))
     with open_pipeline(os.environ) as pipeline:
         passing = _Passing()
         pipeline.clock, pipeline.wait_for = passing, passing.wait_for
-        outcomes = list(batch.run(pipeline, request, batch.select(pipeline, request)))
+        outcomes = list(batch.run(pipeline, request, selection.select(pipeline, request)))
     assert all(isinstance(one, Outcome) and one.status is Status.SUCCESS for one in outcomes), outcomes[:3]
     return start_cpu, {}
 

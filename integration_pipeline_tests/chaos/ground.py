@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 import psycopg
 from psycopg import sql
 
-from integration_pipeline import batch
+from integration_pipeline import batch, invocation, selection
 from integration_pipeline.commands import worlds
 from integration_pipeline.crypto import Keyring
 from integration_pipeline.model import Status, SyncType
@@ -206,12 +206,12 @@ def _moments(night: Nights) -> Mapping[str, Call]:
     """The moments of a night, found by living through a peaceful one: when a type begins, what is asked how often."""
     begun: list[int] = []
 
-    def on_event(event: batch.Event) -> None:
-        if isinstance(event, batch.Started):
+    def on_event(event: invocation.Event) -> None:
+        if isinstance(event, invocation.Started):
             begun.append(len(night.sandbox.requests.log))
 
-    request = batch.Request(force_refresh=True)
-    list(batch.run(night.pipeline, request, batch.select(night.pipeline, request), on_event=on_event))
+    request = invocation.Request(force_refresh=True)
+    list(batch.run(night.pipeline, request, selection.select(night.pipeline, request), on_event=on_event))
     routes = [request.route for request in night.sandbox.requests.log]
     is_part = [request.is_part for request in night.sandbox.requests.log]
     token, (users, teams, settings) = routes[0], begun

@@ -6,9 +6,9 @@ import math
 
 from rich.console import Console
 
-from integration_pipeline.batch import Read, Refused, Started, Waiting
 from integration_pipeline.commands.bars import LINES, Bars, live
 from integration_pipeline.commands.progress import Quiet, display
+from integration_pipeline.invocation import Read, Refused, Started, Waiting
 from integration_pipeline.model import Connection, Counts, Outcome, Status, SyncType, System
 from integration_pipeline_tests.builders import SLACK, connection
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from integration_pipeline import batch
+from integration_pipeline import invocation, selection
 from integration_pipeline.model import System
 from integration_pipeline.sandbox.server import Sandbox
 from integration_pipeline.store.engine import Database
@@ -135,12 +135,12 @@ def test_an_unknown_tenant_is_wrong_usage(online: Command) -> None:
 
 
 def test_the_batch_is_asked_for_what_the_options_say(monkeypatch: pytest.MonkeyPatch, online: Command) -> None:
-    asked: list[batch.Request] = []
+    asked: list[invocation.Request] = []
 
-    def select(_pipeline: object, request: batch.Request) -> list[Any]:
+    def select(_pipeline: object, request: invocation.Request) -> list[Any]:
         asked.append(request)
         return []
 
-    monkeypatch.setattr(batch, "select", select)
+    monkeypatch.setattr(selection, "select", select)
     online("sync", "--dry-run", "--force-refresh", "--batch-size", "7", "--wait", "--sync-type", "all")
-    assert asked == [batch.Request(dry_run=True, force_refresh=True, batch_size=7, wait=True)]
+    assert asked == [invocation.Request(dry_run=True, force_refresh=True, batch_size=7, wait=True)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from integration_pipeline import batch, registry
+from integration_pipeline import batch, invocation, registry, selection
 from integration_pipeline.model import Outcome, Status, SyncType
 from integration_pipeline.sandbox.world import build
 from integration_pipeline.store.locks import Locks
@@ -254,11 +254,11 @@ def test_notifications_alone_fetch_what_they_need_themselves(night: Nights) -> N
 
 
 def test_work_that_another_invocation_holds_is_refused_and_leaves_no_history(night: Nights, system: str) -> None:
-    connection = batch.select(night.pipeline, batch.Request())[0]
+    connection = selection.select(night.pipeline, invocation.Request())[0]
     with (
         contextlib.closing(Locks(night.pipeline.database.url)) as others,
         others.hold(connection.tenant_id, connection.system, wait=False, pause=lambda _: None),
     ):
-        (refused,) = batch.run(night.pipeline, batch.Request(), [connection])
-    assert isinstance(refused, batch.Refused)
+        (refused,) = batch.run(night.pipeline, invocation.Request(), [connection])
+    assert isinstance(refused, invocation.Refused)
     assert night.rows("SELECT count(*) FROM external_system_sync_history") == [(0,)]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from integration_pipeline import batch, registry
+from integration_pipeline import invocation, registry, selection
 from integration_pipeline.model import Estimate, SyncType
 from integration_pipeline.sandbox.world import build
 from integration_pipeline_tests.nights import Nights, nights
@@ -22,8 +22,8 @@ def night(environ: Mapping[str, str], request: pytest.FixtureRequest) -> Iterato
 
 
 def expected(night: Nights) -> Mapping[SyncType, Estimate]:
-    asked = batch.Request()
-    (found,) = batch.estimates(night.pipeline, asked, batch.select(night.pipeline, asked)).values()
+    asked = invocation.Request()
+    (found,) = selection.estimates(night.pipeline, asked, selection.select(night.pipeline, asked)).values()
     return found
 
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
 
-from integration_pipeline import batch, registry
+from integration_pipeline import batch, invocation, registry, selection
 from integration_pipeline.model import Outcome, SyncType
 from integration_pipeline.sandbox.world import build
 from integration_pipeline_tests.builders import TEAMS
@@ -91,8 +91,8 @@ def test_a_sync_takes_few_statements_and_as_many_whatever_its_size(
                 if counted is leaving:
                     somebody_leaves(night, system)
                 for sync_type in sync_types:
-                    request = batch.Request(sync_types=(sync_type,))
-                    connections = batch.select(night.pipeline, request)
+                    request = invocation.Request(sync_types=(sync_type,))
+                    connections = selection.select(night.pipeline, request)
                     with statements(monkeypatch) as sent:
                         (outcome,) = batch.run(night.pipeline, request, connections)
                     counted[-1][sync_type] = len(sent)
