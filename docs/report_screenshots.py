@@ -35,12 +35,16 @@ HEIGHT = 1800
 DAYS = 13
 """Before today."""
 
+HOLDS, HOLD_ID = "integration-pipeline holds", "019aa7c2-5d1e-7c3a-9a55-3f0e6f1b2c4d"
+
 HELD = {
     "status": "PARTIAL",
     "error_type": "HELD",
-    "error_message": "14 of 58 active USER rows would be deactivated, more than 10 and more than 20 %",
-    "remedy": "See whether these people have left, and approve the removals.",
+    "error_message": "nothing was deactivated: 14 of 58 active USER rows would be deactivated, more than 10 and more than 20 %",
+    "remedy": f"Look at the provider's own directory and at what is held: {HOLDS} show {HOLD_ID}. "
+    f"If it really shrank: {HOLDS} approve {HOLD_ID}. If not: repair the listing, or reject it.",
 }
+"""As ``verdict.py`` says it."""
 
 
 def take(program: str, images: Path) -> list[Path]:

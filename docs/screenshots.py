@@ -25,7 +25,7 @@ PAGES = {
     "asset-graph.png": ("/locations/__repository__@integration_pipeline/asset-groups/directory/lineage", "1400,1150"),
     "partitions.png": ("/assets/external_users?view=partitions&partition=aozora", "1400,700"),
     # Wide enough for the whole table of systems.
-    "materialization.png": ("/assets/external_users?view=partitions&partition=sakura", "1500,900"),
+    "materialization.png": ("/assets/external_users?view=partitions&partition=sakura", "1600,960"),
 }
 
 BROKEN = ["aozora"]
