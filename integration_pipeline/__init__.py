@@ -12,7 +12,8 @@ The map, in the order in which a night goes::
         tokens.py, crypto.py     a valid token; secrets sealed and opened
         registry.py, provider.py which providers there are; what a provider is
         providers/<vendor>/      auth (tokens), answers (errors), records, pages, directory (what to ask)
-        http/                    client (limit, send, classify, retry), exchange, wire, limiter, retry, paging, listings, hosts, webhook
+        http/                    client (limit, send, classify, retry), exchange, wire, status, grant, limiter, retry, paging,
+                                 listings, hosts, webhook
         store/beginning.py       its history row is born, and says where the connection stands
         attempt.py, reading.py   one sync under way; the walk, all of it but the writing
         diff.py                  what changed against what is stored
@@ -27,7 +28,7 @@ The map, in the order in which a night goes::
     publish/                 those figures into Google Sheets
     report/                  the integration report and the weekly figures, for people         sql/report/
     store/                   engine, embedded server, locks, migrations          sql/migrations/
-                             tenants and people, connections, sealing, mappings, spreadsheets, tables
+                             tenants and people, connections, sealing, mappings, cursors, kpis, notices, spreadsheets, tables
     sandbox/                 an imitation of the providers: server, worlds, faults; each vendor's own part is
                              providers/<vendor>/sandbox/, Google's is publish/sandbox/
     model.py, errors.py      the words; what can go wrong
