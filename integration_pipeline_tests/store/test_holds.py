@@ -44,7 +44,12 @@ Sync = Callable[..., UUID | None]
 def sync(database: Database, connection: Connection) -> Sync:
     """One sync's database side over one complete listing; with reasons, all its deactivations are held."""
 
-    def syncs(records: Iterable[Record], sync_type: SyncType = SyncType.USERS, reasons: Iterable[str] = ()) -> Any:
+    def syncs(
+        records: Iterable[Record],
+        sync_type: SyncType = SyncType.USERS,
+        reasons: Iterable[str] = (),
+        connection: Connection = connection,
+    ) -> Any:
         target, reasons = TARGETS[sync_type], list(reasons)
         with database.transaction(connection.tenant_id) as cursor:
             begun = beginning.begin(cursor, connection, sync_type, started_at=AT)
@@ -143,6 +148,58 @@ def test_the_same_people_with_something_else_to_write_are_another_hold(database:
         (first, "SUPERSEDED"),
     ]
     assert held(database, first) == []
+
+
+def test_more_people_or_others_are_another_hold_and_so_is_what_was_rejected(database: Database, sync: Sync) -> None:
+    group = Team("1", "GROUP", State.ACTIVE, None, None, "営業部", None, "public", is_archived=False)
+    both = [group, group._replace(kind="ORG_UNIT")]
+    sync(both, SyncType.TEAMS)
+    kept = [
+        sync(both[1:], SyncType.TEAMS, WHY),
+        sync(both[:1], SyncType.TEAMS, WHY),
+        sync([], SyncType.TEAMS, WHY),
+        sync(both[1:], SyncType.TEAMS, WHY),
+    ]
+    assert kept[-1] is not None
+    holds.reject(database, kept[-1], at=AT)
+    kept.append(sync(both[1:], SyncType.TEAMS, WHY))
+    assert len(set(kept)) == len(kept)
+    statuses = {hold.hold_id: hold.status for hold in holds.listing(database)}
+    assert [statuses[hold_id] for hold_id in kept if hold_id] == [*["SUPERSEDED"] * 3, "REJECTED", "WAITING"]
+
+
+def test_holds_of_the_same_ids_in_another_system_are_left_alone(
+    database: Database, keyring: Keyring, locks: Locks, sync: Sync
+) -> None:
+    other = builders.add_connection(database, keyring, builders.connection(system=builders.TEAMS))
+    here, there = [user("a")], [user("a", external_username="Taro")]
+    sync(here)
+    sync(there, connection=other)
+    first, second = sync([], reasons=WHY), sync([], reasons=WHY, connection=other)
+    assert [row.name for row in (*held(database, first), *held(database, second))] == ["山田 太郎", "Taro"]
+    assert (sync([], reasons=WHY), sync([], reasons=WHY, connection=other)) == (first, second)
+    sync(here)
+    assert [row.key for row in (*held(database, first), *held(database, second))] == ["a"]
+    third = sync([], reasons=WHY)
+    assert third is not None
+    assert holds.approve(database, locks, third, now=now).counts.deleted == 1
+    active = "SELECT system_type, is_active FROM external_users ORDER BY 1"
+    assert query(database, active) == [(builders.SLACK, False), (builders.TEAMS, True)]
+    sync(here)
+    statuses = {hold.hold_id: hold.status for hold in holds.listing(database)}
+    assert statuses == {first: "SUPERSEDED", second: "WAITING", third: "APPROVED"}
+
+
+def test_what_is_not_active_any_more_is_not_deactivated_by_an_approval(
+    database: Database, locks: Locks, sync: Sync
+) -> None:
+    sync([user("a"), user("b")])
+    hold_id = sync([], reasons=WHY)
+    with builders.everything(database) as cursor:
+        cursor.execute("UPDATE external_users SET is_active = false WHERE external_user_id = 'a'")
+    assert hold_id is not None
+    assert holds.approve(database, locks, hold_id, now=now).counts.deleted == 1
+    assert query(database, "SELECT key FROM sync_changes") == [("b",)]
 
 
 def test_whom_a_removal_leaves_alone_with_a_person_is_matched_by_the_approval(

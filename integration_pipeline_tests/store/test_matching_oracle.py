@@ -23,8 +23,8 @@ MATCH = ("match_rule", "match_user_id", "match_status", "match_reason")
 NIGHTS = 25
 
 Row = dict[str, Any]
-Match = tuple[str | None, str | None, str | None]
-"""Rule, internal user, status."""
+Match = tuple[str | None, ...]
+"""Rule, internal user, status, reason."""
 
 
 def accounts(database: Database, system: System) -> dict[str, Row]:
@@ -34,10 +34,7 @@ def accounts(database: Database, system: System) -> dict[str, Row]:
 
 def matches(database: Database, system: System) -> dict[str, Match]:
     """What is stored."""
-    return {
-        key: (row["match_rule"], row["match_user_id"], row["match_status"])
-        for key, row in accounts(database, system).items()
-    }
+    return {key: tuple(row[name] for name in MATCH) for key, row in accounts(database, system).items()}
 
 
 def expected(database: Database, system: System) -> dict[str, Match]:
@@ -83,17 +80,19 @@ def judged(
 ) -> Match:
     """One account's match beside those of its rivals: the active accounts that reach the same internal user."""
     if (own := found[key]) is None:
-        return None, None, None
+        return None, None, None, None
     rule, person = own
     if person is None:
-        return rule, None, "ERROR"
+        what = "employee number" if rule == "EMPLOYEE_NUMBER" else "e-mail address"
+        return rule, None, "ERROR", f"several internal users have this {what}"
     rivals = {other: match[0] for other, match in found.items() if match and match[1] == person}
     rivals = {other: how for other, how in rivals.items() if listed[other]["is_active"]}
     is_the_only_link = rule == "LINK" and list(rivals.values()).count("LINK") == 1
     if listed[key]["is_active"] and len(rivals) > 1 and not is_the_only_link:
-        return rule, person, "ERROR"
-    is_active = next(row["is_active"] for row in people if row["internal_user_id"] == person)
-    return rule, person, "ACTIVE" if is_active else "INACTIVE"
+        return rule, person, "ERROR", f"several accounts reach internal user {person}"
+    if next(row["is_active"] for row in people if row["internal_user_id"] == person):
+        return rule, person, "ACTIVE", None
+    return rule, person, "INACTIVE", "the internal user is not active"
 
 
 class Company:
@@ -109,27 +108,38 @@ class Company:
         for person in PEOPLE:
             builders.add_internal_user(database, person, **anybody(rng))
 
-    def any_connection(self) -> Connection:
-        return self._rng.choice(self._connections)
+    def any_connection(self) -> tuple[Connection, System]:
+        """One, and the other's system."""
+        chosen, other = self._rng.sample(self._connections, 2)
+        return chosen, other.system
 
     def moves(self, connection: Connection) -> None:
-        """Now and then somebody changes, or a link comes or goes."""
+        """Now and then somebody changes, comes or goes, or a link does."""
         chance = self._rng.random()
         with builders.everything(self.database) as cursor:
-            if chance < 0.15:
+            if chance < 0.05:
+                cursor.execute("DELETE FROM user_links WHERE internal_user_id = 'P1'")
+                cursor.execute("DELETE FROM internal_users WHERE internal_user_id = 'P1'")
+            elif chance < 0.1:
+                cursor.execute(
+                    "INSERT INTO internal_users (tenant_id, internal_user_id, email) VALUES ('tenant-a', 'P1', %s) "
+                    "ON CONFLICT DO NOTHING",
+                    (anybody(self._rng)["email"],),
+                )
+            elif chance < 0.2:
                 cursor.execute(
                     "UPDATE internal_users SET email = %(email)s, employee_number = %(employee_number)s, "
                     "is_active = %(is_active)s WHERE internal_user_id = %(person)s",
                     {**anybody(self._rng), "person": self._rng.choice(PEOPLE)},
                 )
-            elif chance < 0.25:
+            elif chance < 0.3:
                 cursor.execute(
-                    "INSERT INTO user_links VALUES ('tenant-a', %s, %s, %s) "
-                    "ON CONFLICT (tenant_id, system_type, external_user_id) "
+                    "INSERT INTO user_links SELECT tenant_id, %s, %s, internal_user_id FROM internal_users "
+                    "WHERE internal_user_id = %s ON CONFLICT (tenant_id, system_type, external_user_id) "
                     "DO UPDATE SET internal_user_id = excluded.internal_user_id",
                     (connection.system, self._rng.choice((*ACCOUNTS, "later")), self._rng.choice(PEOPLE)),
                 )
-            elif chance < 0.3:
+            elif chance < 0.35:
                 cursor.execute("DELETE FROM user_links WHERE external_user_id = %s", (self._rng.choice(ACCOUNTS),))
 
     def found(self, connection: Connection) -> tuple[list[Change], list[Absence], bool]:
@@ -156,17 +166,18 @@ def test_after_every_night_everybody_is_matched_as_the_rules_say(
 ) -> None:
     company = Company(database, keyring, random.Random(seed))  # noqa: S311 - nights that can be repeated
     for _ in range(NIGHTS):
-        connection = company.any_connection()
+        connection, other = company.any_connection()
         company.moves(connection)
         changes, absent, people_moved = company.found(connection)
-        before = accounts(database, connection.system)
+        before, elsewhere = accounts(database, connection.system), accounts(database, other)
         sync_id, planned, rematched = applied(database, connection, changes, absent, people_moved=people_moved)
         assert matches(database, connection.system) == expected(database, connection.system)
         staged = {change.record.key for change in changes} | {absence.key for absence in absent}
         after = accounts(database, connection.system)
         differing = [key for key in before if any(before[key][name] != after[key][name] for name in MATCH)]
         assert sorted(planned) == sorted(rematched) == sorted(set(differing) - staged)
-        assert logged(database, sync_id) == {key: told(before[key]) for key in staged & set(before)}
+        assert logged(database, sync_id) == {key: told(before[key], after[key]) for key in staged & set(before)}
+        assert accounts(database, other) == elsewhere
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -174,10 +185,11 @@ def test_a_link_that_is_set_between_nights_is_followed_at_once(database: Databas
     rng = random.Random(seed)  # noqa: S311 - links that can be repeated
     company = Company(database, keyring, rng)
     for _ in range(NIGHTS):
-        connection = company.any_connection()
+        connection, _ = company.any_connection()
         company.moves(connection)
         changes, absent, people_moved = company.found(connection)
         applied(database, connection, changes, absent, people_moved=people_moved)
+        assert matches(database, connection.system) == expected(database, connection.system)
         company.moves(connection)
         with database.transaction(connection.tenant_id) as cursor:
             matching.rematch_now(cursor, connection)
@@ -201,11 +213,14 @@ def applied(
             return apply.sync_id, planned, staging.apply(cursor, apply, spool.blocks())
 
 
-def told(row: Row) -> Row:
-    return {name: row[name] for name in MATCH}
+def told(before: Row, after: Row) -> tuple[str, Row]:
+    """What becomes of an account, and how it was matched."""
+    was, is_ = before["is_active"], after["is_active"]
+    action = "UPDATED" if was == is_ else "REACTIVATED" if is_ else "DEACTIVATED"
+    return action, {name: before[name] for name in MATCH}
 
 
-def logged(database: Database, sync_id: UUID) -> dict[str, Row]:
-    """How the accounts that a sync wrote were matched before, as its log says."""
-    found = rows(database, f"SELECT key, before FROM sync_changes WHERE sync_id = '{sync_id}'")
-    return {row["key"]: told(row["before"]) for row in found}
+def logged(database: Database, sync_id: UUID) -> dict[str, tuple[str, Row]]:
+    """The same of all that a sync wrote, as its log says."""
+    found = rows(database, f"SELECT key, action, before FROM sync_changes WHERE sync_id = '{sync_id}'")
+    return {row["key"]: (row["action"], {name: row["before"][name] for name in MATCH}) for row in found}

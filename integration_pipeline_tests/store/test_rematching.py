@@ -25,7 +25,7 @@ def anybody(rng: random.Random) -> dict[str, Any]:
     return {
         "email": rng.choice(ADDRESSES),
         "employee_number": rng.choice(NUMBERS),
-        "is_active": rng.random() < 0.8,
+        "is_active": rng.random() < 0.6,
     }
 
 

@@ -51,14 +51,18 @@ def task(
 
 
 def night(
-    database: Database, connection: Connection, records: Iterable[Record], sync_type: SyncType = SyncType.USERS
+    database: Database,
+    connection: Connection,
+    records: Iterable[Record],
+    sync_type: SyncType = SyncType.USERS,
+    listing: str = "all",
 ) -> tuple[UUID, list[str]]:
     """One sync's database side over one complete listing; returns its id and the accounts that only rematched."""
     target = TARGETS[sync_type]
     with database.transaction(connection.tenant_id) as cursor:
         generation = generation_of(cursor, connection)
         diff = Diff(staging.stored(cursor, target, connection), by_kind=target.by_kind)
-    changes = diff.feed("all", Page(list(records), []))
+    changes = diff.feed(listing, Page(list(records), []))
     with database.transaction(connection.tenant_id) as cursor:
         absent, _ = staging.removals(cursor, target, connection, diff.unseen())
     apply = task(connection, sync_type, generation=generation)
@@ -118,6 +122,14 @@ def test_a_quiet_night_writes_no_row_but_moves_last_synced_at(database: Database
     assert rows(database, "SELECT last_synced_at FROM external_user_mappings")[0]["last_synced_at"] == moved
 
 
+def test_a_listing_that_was_not_complete_moves_no_last_synced_at(database: Database, connection: Connection) -> None:
+    night(database, connection, [user("a")])
+    with database.transaction(connection.tenant_id) as cursor:
+        later = task(connection, generation=generation_of(cursor, connection), at=AT + dt.timedelta(days=1))
+        staging.apply(cursor, replace(later, users_are_complete=False), [])
+    assert rows(database, "SELECT last_synced_at FROM external_user_mappings") == [{"last_synced_at": AT}]
+
+
 def test_an_absent_account_keeps_the_last_time_it_was_seen(database: Database, connection: Connection) -> None:
     night(database, connection, [user("a"), user("b")])
     night(database, connection, [user("a")])
@@ -143,6 +155,13 @@ def test_teams_of_different_kinds_may_share_an_id(database: Database, connection
     night(database, connection, [group], SyncType.TEAMS)
     found = rows(database, "SELECT kind, is_active FROM external_teams ORDER BY kind")
     assert [(row["kind"], row["is_active"]) for row in found] == [("GROUP", True), ("ORG_UNIT", False)]
+    assert rows(database, "SELECT kind FROM sync_changes") == [{"kind": "ORG_UNIT"}]
+
+
+def test_a_row_stands_under_the_listing_it_came_from_last(database: Database, connection: Connection) -> None:
+    for listing in ("users:1", "users:2"):
+        night(database, connection, [user("a")], listing=listing)
+        assert rows(database, "SELECT listing FROM external_users") == [{"listing": listing}]
 
 
 def test_settings_are_stored_as_json(database: Database, connection: Connection) -> None:
@@ -215,11 +234,12 @@ def test_the_second_address_is_tried_when_the_first_one_finds_nobody(
     assert mappings(database) == {"a": ("U", "ACTIVE")}
 
 
+@pytest.mark.parametrize("is_active", [True, False])
 def test_two_internal_users_with_one_address_are_an_error_and_nobody_is_linked(
-    database: Database, connection: Connection
+    database: Database, connection: Connection, *, is_active: bool
 ) -> None:
-    builders.add_internal_user(database, "U1", email="shared@example.co.jp")
-    builders.add_internal_user(database, "U2", email="SHARED@example.co.jp")
+    builders.add_internal_user(database, "U1", email="shared@example.co.jp", is_active=is_active)
+    builders.add_internal_user(database, "U2", email="SHARED@example.co.jp", is_active=is_active)
     night(database, connection, [user("a", email="shared@example.co.jp")])
     assert mappings(database) == {"a": (None, "ERROR")}
     reason = rows(database, "SELECT reason FROM external_user_mappings")[0]["reason"]
@@ -296,6 +316,16 @@ def test_a_new_internal_user_is_found_on_a_night_on_which_the_directory_did_not_
     assert mappings(database) == {"a": ("U", "ACTIVE")}
     _, rematched = night(database, connection, [user("a", email="u@example.co.jp")])
     assert rematched == []
+
+
+def test_a_night_of_another_type_leaves_new_internal_users_to_the_users_next_one(
+    database: Database, connection: Connection
+) -> None:
+    night(database, connection, [user("a", email="u@example.co.jp")])
+    builders.add_internal_user(database, "U", email="u@example.co.jp")
+    night(database, connection, [], SyncType.TEAMS)
+    _, rematched = night(database, connection, [user("a", email="u@example.co.jp")])
+    assert rematched == ["a"]
 
 
 @pytest.mark.parametrize(
