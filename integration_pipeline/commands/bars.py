@@ -69,30 +69,31 @@ class Bars:
             line = self._lines.get(name)
             if line is None:
                 line = self._lines[name] = self._begun(name)
-        match event:
-            case Started(_, sync_type):
-                self.progress.update(line.task, what=f"{name} {sync_type.lower()}", how_far="", until=None)
-            case Read(_, _, rows):
-                self.progress.update(line.task, how_far=f"{rows:,} read", until=None)
-            case Waiting(_, seconds, reason):
-                self.progress.update(line.task, until=time.monotonic() + seconds, reason=reason)
+            match event:
+                case Started(_, sync_type):
+                    self.progress.update(line.task, what=f"{name} {sync_type.lower()}", how_far="", until=None)
+                case Read(_, _, rows):
+                    self.progress.update(line.task, how_far=f"{rows:,} read", until=None)
+                case Waiting(_, seconds, reason):
+                    self.progress.update(line.task, until=time.monotonic() + seconds, reason=reason)
 
     def ended(self, result: Outcome | Refused) -> None:
         name = f"{result.tenant_id} {result.system}"
-        line = self._lines.get(name)
         steps = self._types.get(name, 0) if isinstance(result, Refused) else 1
         self.progress.advance(self._whole, steps)
-        if line is None:
-            return
-        line.left -= steps
-        self.progress.advance(line.task, steps)
-        if line.left <= 0:
+        # A worker may tell more of a line that ends here: its types may have changed since the batch was drawn.
+        with self._mutex:
+            line = self._lines.get(name)
+            if line is None:
+                return
+            line.left -= steps
+            self.progress.advance(line.task, steps)
+            if line.left > 0:
+                return
             self.progress.remove_task(line.task)
-            with self._mutex:
-                del self._lines[name]
-                shown = list(self._lines.values())[:LINES]
-            for line in shown:
-                self.progress.update(line.task, visible=True)
+            del self._lines[name]
+            for other in list(self._lines.values())[:LINES]:
+                self.progress.update(other.task, visible=True)
 
     def line(self, text: str) -> None:
         if sys.stdout.isatty():

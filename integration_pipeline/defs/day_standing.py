@@ -16,13 +16,15 @@ from integration_pipeline.pipeline import GOOGLE_SHEETS, GOOGLE_TOKEN, Pipeline
 from integration_pipeline.publish import comparing
 from integration_pipeline.publish.google import Account, Google
 from integration_pipeline.publish.layout import Day, layouts
-from integration_pipeline.publish.publishing import DEADLINE_SECONDS
 from integration_pipeline.report import integration
 from integration_pipeline.store import people, spreadsheets
 from integration_pipeline.store.people import Tenant
 from integration_pipeline.store.spreadsheets import Spreadsheet
 
 Row = tuple[object, ...]
+
+DEADLINE_SECONDS = 600.0
+"""How long comparing all of them may take, however slow Google is: a minute's reads, limits included, and a margin."""
 
 COMPARED = 60
 """Spreadsheets compared in one day: a minute of what one service account may read (Sheets API, "Usage limits"). All of a
@@ -59,13 +61,16 @@ def unequal(pipeline: Pipeline, tenant_ids: Sequence[str], days: Sequence[dt.dat
     tenants = {tenant.tenant_id: tenant for tenant in people.list_tenants(pipeline.database)}
     accounts: dict[str, Account] = {}
     found: list[Row] = []
+    deadline = pipeline.clock() + DEADLINE_SECONDS
     for tenant_id in in_turn(tenant_ids, pipeline.now().date()):
         if tenant_id not in tenants:
             continue  # deleted since the run began: there is nothing to compare with any more
+        if pipeline.clock() >= deadline:
+            found.append((tenant_id, "it was not compared: the others took too long"))
+            continue
         try:
-            found += [
-                (tenant_id, difference) for difference in _differences(pipeline, tenants[tenant_id], days, accounts)
-            ]
+            differences = _differences(pipeline, tenants[tenant_id], days, accounts, deadline)
+            found += [(tenant_id, difference) for difference in differences]
         except PipelineError as error:
             found.append((tenant_id, f"it cannot be read: {error}"))
     return found
@@ -78,7 +83,7 @@ def in_turn(tenant_ids: Sequence[str], day: dt.date) -> list[str]:
 
 
 def _differences(
-    pipeline: Pipeline, tenant: Tenant, days: Sequence[dt.date], accounts: dict[str, Account]
+    pipeline: Pipeline, tenant: Tenant, days: Sequence[dt.date], accounts: dict[str, Account], deadline: float
 ) -> Iterator[str]:
     spreadsheet = spreadsheets.read(pipeline.database, pipeline.keyring, tenant.tenant_id)
     today = kpi.local_day(tenant, pipeline.now())
@@ -87,13 +92,13 @@ def _differences(
         return
     known = kpi.values(pipeline.database, tenant.tenant_id, begun[0], begun[-1])
     wanted = [Day(day, known.get(day, {})) for day in begun]
-    with closing(_google(pipeline, spreadsheet, accounts)) as google:
+    with closing(_google(pipeline, spreadsheet, accounts, deadline)) as google:
         yield from comparing.differences(
             google, spreadsheet.spreadsheet_id, layouts(tenant), spreadsheet.titles, wanted
         )
 
 
-def _google(pipeline: Pipeline, spreadsheet: Spreadsheet, accounts: dict[str, Account]) -> Google:
+def _google(pipeline: Pipeline, spreadsheet: Spreadsheet, accounts: dict[str, Account], deadline: float) -> Google:
     """The way into a spreadsheet; those of one service account share its token and its limits."""
     key = spreadsheet.key.get_secret_value()
     if key not in accounts:
@@ -108,7 +113,7 @@ def _google(pipeline: Pipeline, spreadsheet: Spreadsheet, accounts: dict[str, Ac
         base_url=pipeline.settings.url(GOOGLE_SHEETS),
         limiter=pipeline.limiter_of("google", accounts[key].email),
         pause=Pause(wait),
-        deadline=pipeline.clock() + DEADLINE_SECONDS,
+        deadline=deadline,
         clock=pipeline.clock,
         now=pipeline.now,
     )

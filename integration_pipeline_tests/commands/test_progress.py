@@ -3,7 +3,9 @@
 import datetime as dt
 import io
 import math
+from typing import Any
 
+import pytest
 from rich.console import Console
 
 from integration_pipeline.commands.bars import LINES, Bars, live
@@ -60,6 +62,25 @@ def test_a_connection_has_a_line_while_it_is_under_way() -> None:
     assert "waiting for another invocation " in drawn(shown, console)[1]
     shown.on_event(Started(one, SyncType.TEAMS))
     assert "waiting" not in drawn(shown, console)[1]
+
+
+def test_a_line_is_never_drawn_while_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one is a worker's doing, the other the consumer's; rich raises for a line that is gone."""
+    one = connection()
+    shown, _ = bars(one)
+    alone: list[bool] = []
+    for name in ("update", "remove_task"):
+        done = getattr(shown.progress, name)
+
+        def watched(*arguments: Any, done: Any = done, **named: Any) -> None:
+            alone.append(shown._mutex.locked())
+            done(*arguments, **named)
+
+        monkeypatch.setattr(shown.progress, name, watched)
+    shown.on_event(Started(one, SyncType.USERS))
+    for sync_type in SyncType:
+        shown.ended(outcome(one, sync_type))
+    assert alone == [True, True]
 
 
 def test_a_narrow_terminal_shows_how_long_in_one_line() -> None:

@@ -14,6 +14,7 @@ from integration_pipeline.defs.mornings import TOKYO
 from integration_pipeline.defs.partitions import DAYS, range_tags
 from integration_pipeline.defs.publishing import publish_days
 from integration_pipeline.publish.sandbox.routes import Shared
+from integration_pipeline.sandbox.requests import Request
 from integration_pipeline.store import kpis, spreadsheet_files
 from integration_pipeline_tests import builders
 from integration_pipeline_tests.defs.conftest import BAD, GOOD, Stage, failure, named
@@ -162,6 +163,23 @@ def test_a_broken_spreadsheet_is_named_and_the_others_are_published(stage: Stage
 def test_a_tenant_deleted_meanwhile_is_compared_with_nothing(stage: Stage) -> None:
     assert publish(stage).success
     assert day_standing.unequal(stage.night.pipeline, ["alpha", "nobody"], []) == []
+
+
+def test_comparing_ends_in_time_however_slow_the_spreadsheets_are(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert publish(stage).success
+    requests, time = stage.night.sandbox.requests, stage.night.time
+    add = requests.add
+
+    def slow(request: Request) -> None:
+        add(request)
+        if request.method == "GET":
+            time.seconds += 400
+
+    monkeypatch.setattr(requests, "add", slow)
+    found = day_standing.unequal(stage.night.pipeline, [*GOOD, BAD], [])
+    assert found == [("gamma", "it was not compared: the others took too long")]
 
 
 def test_a_key_that_does_not_open_stops_nobody_else(stage: Stage) -> None:
