@@ -14,6 +14,9 @@ COUNTS = ("processed", "created", "updated", "deleted", "unchanged", "rejected")
 NUMBERS = (*COUNTS, "API calls", "at least", "seconds", "active", "matched", "unmatched", "in error")
 """The columns that are aligned to the right."""
 
+IN_WORDS = ("note", "status", "systems", "warnings")
+"""What of a tenant's metadata is read and not plotted."""
+
 NAMED = 20
 """How many failures a description spells out, and how many of a dry run's changes a table names."""
 
@@ -73,12 +76,12 @@ def metadata(lines: Sequence[Line]) -> dict[str, dg.MetadataValue]:
 
 
 def plan(lines: Sequence[Line]) -> dict[str, dg.MetadataValue]:
-    """A dry run's metadata: the same, and what would change.
+    """A dry run's metadata: the same but for the numbers to plot, and what would change.
 
     Under names of its own: the UI shows what was observed since a materialization in place of what that one said.
     """
     changes = [[line.system, change] for line in lines for change in line.changes]
-    shown = {**metadata(lines)}
+    shown = {name: value for name, value in metadata(lines).items() if name in IN_WORDS}
     if changes:
         shown["changes"] = dg.MetadataValue.md(table(["system", "would"], changes[:NAMED]))
         shown["changes_named"] = dg.MetadataValue.text(f"{min(NAMED, len(changes))} of {len(changes)}")
