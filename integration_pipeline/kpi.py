@@ -146,7 +146,7 @@ def local_day(tenant: Tenant, now: dt.datetime) -> dt.date:
         OSError,
     ):  # no zone's name, no name, and one that leads out of their folder
         raise Misconfigured(
-            f"there is no time zone {tenant.time_zone!r}, so nobody knows its days",
+            f"there is no time zone {tenant.time_zone!r}, so nobody knows the days of {tenant.tenant_id}",
             remedy="Give the tenant one of the IANA time zones, such as Asia/Tokyo.",
         ) from None
     return now.astimezone(zone).date()

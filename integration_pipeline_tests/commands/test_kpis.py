@@ -135,6 +135,17 @@ def test_the_week_ends_today_unless_a_day_is_named(command: Command, file: Path)
     assert len(first["kpis"]["overall_progress"]["days_unknown"]) == 7
 
 
+def test_a_tenant_whose_days_nobody_knows_is_left_out_of_the_week_and_named(
+    command: Command, file: Path, database: Database
+) -> None:
+    (first, second) = command("report", "--week", "--format", "json").rows
+    with builders.everything(database) as cursor:
+        cursor.execute("UPDATE tenants SET time_zone = 'Mars' WHERE tenant_id = %s", (first["tenant_id"],))
+    result = command("report", "--week", "--format", "json")
+    assert (result.code, [row["tenant_id"] for row in result.rows]) == (0, [second["tenant_id"]])
+    assert f"so nobody knows the days of {first['tenant_id']} (Give the tenant one" in result.err
+
+
 def test_json_without_the_week_is_wrong_usage(command: Command) -> None:
     assert "--week" in command("report", "--format", "json").one_line
 

@@ -621,7 +621,7 @@ def test_a_tenant_whose_time_zone_nobody_knows_is_marked_and_the_others_publishe
     results = three.publish()
     assert {tenant_id for tenant_id, result in results.items() if result.error} == {"tenant-0002"}
     assert three.kept("tenant-0002")[1:3] == (
-        "CONFIGURATION", "there is no time zone 'Nowhere/Nothing', so nobody knows its days",
+        "CONFIGURATION", "there is no time zone 'Nowhere/Nothing', so nobody knows the days of tenant-0002",
     )  # fmt: skip
     publishing.check(three.pipeline, Request(None, TODAY, TODAY), publishing.select(three.pipeline, Request()))
 
