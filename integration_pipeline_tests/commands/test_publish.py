@@ -128,7 +128,7 @@ def test_ctrl_c_ends_a_hanging_call_at_once(published: Command, sandbox: Sandbox
     ) as process:
         assert sandbox.wait_until_a_call_hangs(60)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "stopped by SIGINT" in err
     assert "Traceback" not in err

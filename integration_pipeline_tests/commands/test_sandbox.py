@@ -12,7 +12,8 @@ import httpx
 from integration_pipeline.commands.worlds import write_files
 from integration_pipeline.sandbox import world as worlds
 
-ENDS_SECONDS = 10
+SOON = 60
+"""A guard against hanging for ever, no expectation."""
 
 
 def test_the_sandbox_serves_until_a_signal(tmp_path: Path) -> None:
@@ -30,7 +31,7 @@ def test_the_sandbox_serves_until_a_signal(tmp_path: Path) -> None:
         url = variables["INTEGRATION_PIPELINE_SLACK_URL"]
         assert httpx.post(f"{url}auth.test", trust_env=False).json()["ok"] is False
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=ENDS_SECONDS)
+        process.communicate(timeout=SOON)
     assert process.returncode == 0
     assert all(name.startswith("INTEGRATION_PIPELINE_") for name in variables)
     assert sorted(path.name for path in (tmp_path / "files").iterdir()) == [

@@ -16,7 +16,8 @@ from integration_pipeline.crypto import Keyring
 from integration_pipeline.pipeline import endpoints, open_database
 from integration_pipeline.settings import DAGSTER_DATABASE_URL, DATABASE_URL, HOME, KEYS, Settings
 from integration_pipeline.store.engine import Database
-from integration_pipeline_tests import builders
+from integration_pipeline_tests import builders, ports
+from integration_pipeline_tests.chaos.commands import wait_until
 from integration_pipeline_tests.commands.conftest import Command
 
 ENDLESS = "import time\nprint(flush=True)\nwhile True: time.sleep(1)"
@@ -93,10 +94,7 @@ def test_a_taken_port_is_one_line(command: Command) -> None:
 def test_a_home_that_cannot_be_looked_into_is_one_line(run: Command, tmp_path: Path) -> None:
     home = tmp_path / ("x" * 256)
     told = f"integration-pipeline: {home}/demo cannot be written: File name too long\n"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    assert run(["dev", "--port", str(port)], {**os.environ, HOME: str(home)}).one_line == told
+    assert run(["dev", "--port", str(ports.unused())], {**os.environ, HOME: str(home)}).one_line == told
 
 
 def test_the_end_of_the_block_ends_children_and_grandchildren(capfd: pytest.CaptureFixture[str]) -> None:
@@ -107,8 +105,15 @@ def test_the_end_of_the_block_ends_children_and_grandchildren(capfd: pytest.Capt
             assert children.ended() is None
         group = os.getpgid(children.pid)
         assert group != os.getpgid(0)
-    with pytest.raises(ProcessLookupError):
+    wait_until(lambda: is_gone(group))  # who was killed is, once the system gets round to it
+
+
+def is_gone(group: int) -> bool:
+    try:
         os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def test_a_signal_asks_for_the_end_and_handlers_come_back() -> None:
@@ -126,9 +131,6 @@ def test_dagster_ending_by_itself_is_said(
     (tmp_path / "dagster.yaml").write_text("")
     monkeypatch.setattr(ui, "shipped", lambda name: tmp_path / name)
     monkeypatch.setattr(ui, "DAGSTER", [sys.executable, "-c", "raise SystemExit(7)"])
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    result = run(["dev", "--port", str(port)], {**os.environ, **environ})
+    result = run(["dev", "--port", str(ports.unused())], {**os.environ, **environ})
     assert result.code == 1
     assert "ended by itself with code 7" in result.err

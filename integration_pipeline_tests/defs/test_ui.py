@@ -3,9 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
-from socket import socket
 from typing import Any, TypeVar
 
 import httpx
@@ -17,6 +15,7 @@ from integration_pipeline.pipeline import endpoints
 from integration_pipeline.sandbox.world import World
 from integration_pipeline.settings import DAGSTER_DATABASE_URL, load
 from integration_pipeline.store import urls
+from integration_pipeline_tests import ports
 from integration_pipeline_tests.nights import nights
 
 PATIENCE_SECONDS = 300
@@ -70,7 +69,7 @@ class Server:
 
     def is_up(self) -> bool | None:
         try:
-            return httpx.get(f"{self.url}/server_info", timeout=5, trust_env=False).is_success or None
+            return httpx.get(f"{self.url}/server_info", timeout=60, trust_env=False).is_success or None
         except httpx.TransportError:
             return None
 
@@ -110,9 +109,7 @@ def server(environ: Mapping[str, str], world: World, server_url: str) -> Iterato
         }
         settings = load(variables, endpoints())
         own = dagster_environment(variables, settings=settings, database_url=night.pipeline.database.url)
-        with closing(socket()) as probe:
-            probe.bind((HOST, 0))
-            port = probe.getsockname()[1]
+        port = ports.unused()
         command = [*DAGSTER, "-w", str(shipped("workspace.yaml")), "-h", HOST, "-p", str(port)]
         with Children(command, {"PATH": os.environ["PATH"], **own}) as children:
             yield Server(f"http://{HOST}:{port}", children)
