@@ -48,7 +48,7 @@ class Log:
     def __call__(self, told: Told) -> None:
         logger.warning(
             "critical notice=%s tenant=%s system=%s cause=%s code=%s message=%s remedy=%s",
-            *(told.notice_id, told.tenant_id, told.system_type, told.cause, told.provider_code),
+            *(told.notice_id, told.tenant_id, told.system_type, told.cause, told.provider_code or "–"),
             *(json.dumps(text, ensure_ascii=False) for text in (told.message, told.remedy)),
         )
 

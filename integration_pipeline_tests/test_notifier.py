@@ -91,7 +91,9 @@ def test_a_missing_permission_is_told_whether_it_stops_a_sync_or_only_a_listing(
     assert sorted(there.causes) == [(TENANT, SLACK, "PERMISSION"), (TENANT, TEAMS, "PERMISSION")]
 
 
-def test_a_hold_is_told_with_the_commands_that_decide_it(environ: Mapping[str, str], there: Receiver) -> None:
+def test_a_hold_is_told_with_the_commands_that_decide_it(
+    environ: Mapping[str, str], there: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
     with nights({**environ, **there.environment}, small(LINE_WORKS, users=30)) as night:
         night.run(sync_types=(SyncType.USERS,))
         accounts = night.world.workspace(TENANT, LINE_WORKS).users
@@ -105,6 +107,8 @@ def test_a_hold_is_told_with_the_commands_that_decide_it(environ: Mapping[str, s
     assert post.notice["commands"] == [
         f"integration-pipeline holds {verb} {hold_id}" for verb in ("show", "approve", "reject")
     ]
+    (line,) = criticals(caplog)
+    assert "cause=HELD code=– message=" in line
 
 
 def test_what_may_mend_itself_is_nobodys_business(

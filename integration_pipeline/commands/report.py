@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from integration_pipeline.commands.output import emit_all, say
 from integration_pipeline.commands.parsing import Commands, day, one_of
+from integration_pipeline.commands.tenants import NO_TENANTS
 from integration_pipeline.errors import UsageError
 
 _FORMATS = ("text", "markdown", "html", "json")
@@ -111,4 +112,7 @@ def _week(arguments: argparse.Namespace, environ: Mapping[str, str], now: dt.dat
     from integration_pipeline.commands.opening import desk
 
     with desk(environ) as opened:
-        return list(weeks.written(opened.database, day=arguments.day, now=now, form=arguments.format))
+        lines = list(weeks.written(opened.database, day=arguments.day, now=now, form=arguments.format))
+    if not lines:
+        say(NO_TENANTS)
+    return lines

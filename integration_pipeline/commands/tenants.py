@@ -15,7 +15,7 @@ The file is CSV in UTF-8 with the columns tenant_id and name, and, where wanted,
 and locale (ja, the default, or en). New tenants are added and known ones updated; a tenant that the file does not
 mention stays as it is. Nothing is imported unless all of the file is right."""
 
-_NONE = "no tenants yet: 'integration-pipeline tenants import --help' says how they are imported"
+NO_TENANTS = "no tenants yet: 'integration-pipeline tenants import --help' says how they are imported"
 
 
 def register(commands: Commands) -> None:
@@ -56,7 +56,7 @@ def run_list(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if arguments.output == "json":
         emit_all(json_line(dict(zip(names, row, strict=True))) for row in rows)
     else:
-        emit_table([name.upper() for name in names], rows, nothing=_NONE)
+        emit_table([name.upper() for name in names], rows, nothing=NO_TENANTS)
     return 0
 
 

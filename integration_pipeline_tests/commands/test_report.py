@@ -70,6 +70,12 @@ def test_a_day_that_is_still_to_come_has_no_report(online: Command, week: list[s
     assert online("report", *week, "--day", str(today)).code == 0
 
 
+def test_a_week_without_tenants_says_so(command: Command) -> None:
+    result = command("report", "--week")
+    assert (result.code, result.out) == (0, "")
+    assert "no tenants yet" in result.err
+
+
 def test_only_what_is_written_in_that_way_can_be_asked_for(online: Command) -> None:
     assert "in each tenant's language" in online("report", "--week", "--lang", "ja").one_line
     assert "not written as HTML" in online("report", "--week", "--format", "html").one_line
