@@ -76,7 +76,7 @@ def settle(cursor: Cursor, task: Apply, reasons: Sequence[str], rows: Iterable[R
     :returns: the hold that waits for these rows.
     """
     target = TARGETS[task.sync_type]
-    parameters = {**_keys(task.connection), "sync_type": task.sync_type, "sync_id": task.sync_id, "at": task.at}
+    parameters = {**queries.keys(task.connection), "sync_type": task.sync_type, "sync_id": task.sync_id, "at": task.at}
     if reasons:
         cursor.execute(matching.SET_WISE)
         _stage(cursor, target, rows)
@@ -179,7 +179,7 @@ def _release(cursor: Cursor, connection: Connection, hold: Hold, now: Callable[[
     # What was held a moment ago has no statistics yet; taken for a few rows, 60,000 were looked up in seven minutes.
     cursor.execute(matching.SET_WISE)
     try:
-        parameters = {**_keys(connection), "hold_id": hold.hold_id}
+        parameters = {**queries.keys(connection), "hold_id": hold.hold_id}
         for row in cursor.stream(target.sql("release").encode(), parameters):
             spool.add(_row(target, row), deactivates=True)
             counts.deleted += 1
@@ -237,10 +237,6 @@ def _stage(cursor: Cursor, target: Target, rows: Iterable[Row]) -> None:
             content = None if row.action == "G" else json.dumps(target.typed(row.values), ensure_ascii=False)
             copy.write_row((row.kind, row.key, row.listing, row.reason, row.content_hash, content))
     cursor.execute("ANALYZE held")  # a temporary table has no statistics else, and is taken for a small one
-
-
-def _keys(connection: Connection) -> dict[str, Any]:
-    return {"tenant_id": connection.tenant_id, "system_type": connection.system}
 
 
 def _id(row: Sequence[Any]) -> UUID:

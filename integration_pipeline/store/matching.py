@@ -70,13 +70,13 @@ def rematch_all(cursor: Cursor, connection: Connection) -> list[str]:
     """Match all accounts of the connection anew and write the differences; returns those that changed by it."""
     wanted, rematch = _wanted(queries.sql("sync/stored_accounts")), Lookup.of(cursor).rematch()
     cursor.execute(SET_WISE)
-    cursor.execute(f"WITH {wanted} {rematch}".encode(), {**_keys(connection), "is_whole": True})
+    cursor.execute(f"WITH {wanted} {rematch}".encode(), {**queries.keys(connection), "is_whole": True})
     return [str(row[0]) for row in cursor]
 
 
 def rematch_now(cursor: Cursor, connection: Connection) -> list[str]:
     """The same outside a sync: after a link was made by hand, or when somebody asks for it."""
-    cursor.execute(queries.sql("sync/matched"), _keys(connection))
+    cursor.execute(queries.sql("sync/matched"), queries.keys(connection))
     return rematch_all(cursor, connection)
 
 
@@ -85,11 +85,7 @@ def people_moved(cursor: Cursor, connection: Connection) -> bool:
     cursor.execute(
         "SELECT matched_version <> matching_version FROM external_system_connections "
         "INNER JOIN tenants USING (tenant_id) WHERE tenant_id = %(tenant_id)s AND system_type = %(system_type)s",
-        _keys(connection),
+        queries.keys(connection),
     )
     row = cursor.fetchone()
     return bool(row and row[0])
-
-
-def _keys(connection: Connection) -> dict[str, Any]:
-    return {"tenant_id": connection.tenant_id, "system_type": connection.system}

@@ -2,6 +2,9 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+from integration_pipeline.model import Connection
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -17,3 +20,8 @@ def folder() -> Path:
 def sql(name: str) -> str:
     """The text of ``sql/<name>.sql``."""
     return (folder() / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def keys(connection: Connection) -> dict[str, Any]:
+    """The values that name a connection in every statement about it."""
+    return {"tenant_id": connection.tenant_id, "system_type": connection.system}

@@ -92,25 +92,27 @@ _ROWS_AT_A_TIME = 1000
 
 def stored(cursor: Cursor, target: Target, connection: Connection) -> dict[str, int]:
     """What is stored of the connection: identity → content hash (:mod:`integration_pipeline.diff`)."""
-    return dict(cursor.stream(target.sql("stored").encode(), _keys(connection), binary=True, size=_ROWS_AT_A_TIME))
+    return dict(
+        cursor.stream(target.sql("stored").encode(), queries.keys(connection), binary=True, size=_ROWS_AT_A_TIME)
+    )
 
 
 def hashes(cursor: Cursor, target: Target, connection: Connection, names: Sequence[str]) -> dict[str, int]:
     """The same of the rows that are named."""
-    cursor.execute(target.sql("named"), {**_keys(connection), "names": list(names)})
+    cursor.execute(target.sql("named"), {**queries.keys(connection), "names": list(names)})
     return dict(cursor)
 
 
 def count_there(cursor: Cursor, target: Target, connection: Connection, listing: str) -> int:
     """How many rows of a listing are there, active or not: all that would come if it were read whole."""
-    cursor.execute(target.sql("there"), {**_keys(connection), "listing": listing})
+    cursor.execute(target.sql("there"), {**queries.keys(connection), "listing": listing})
     row = cursor.fetchone()
     return int(row[0]) if row else 0
 
 
 def active(cursor: Cursor, target: Target, connection: Connection, kind: str) -> dict[str, str]:
     """The active rows of a kind: key → the listing that each stands under."""
-    cursor.execute(target.sql("active"), {**_keys(connection), "kind": kind})
+    cursor.execute(target.sql("active"), {**queries.keys(connection), "kind": kind})
     return dict(cursor)
 
 
@@ -119,7 +121,7 @@ def removals(
 ) -> tuple[list[Absence], Counter[str]]:
     """The rows among ``names``, with the listing each stands under; and how many active rows there are of every kind."""
     absences, active = list[Absence](), Counter[str]()
-    cursor.execute(target.sql("removals"), {**_keys(connection), "names": list(names)})
+    cursor.execute(target.sql("removals"), {**queries.keys(connection), "names": list(names)})
     for kind, active_count, key, listing, is_active in cursor:
         active[kind] = active_count
         if key is not None:
@@ -149,7 +151,7 @@ def apply(cursor: Cursor, task: Apply, blocks: Iterable[bytes]) -> list[str]:
     target = TARGETS[task.sync_type]
     matches = task.sync_type is SyncType.USERS
     parameters = {
-        **_keys(task.connection),
+        **queries.keys(task.connection),
         "sync_id": task.sync_id,
         "sync_type": task.sync_type.value,
         "at": task.at,
@@ -196,18 +198,17 @@ def _move(cursor: Cursor, task: Apply, parameters: Mapping[str, Any], *, matches
 def _applied(target: Target, lookup: Lookup, *, is_whole: bool) -> str:
     """The statement that writes what is staged; for accounts, with what matching finds."""
     if not target.found:
+        nobody = "SELECT key FROM stage LIMIT 0"
         # Where ids are unique within their kind only, they are no index condition.
-        nothing = "SELECT key FROM stage LIMIT 0"
-        return target.sql("apply", matching="", staged="SELECT * FROM stage", among_staged="", returning=nothing)
+        return target.sql("apply", matching="", matched="", among_staged="", rematched=nobody)
     wanted, rematch = matching.wanted_of_changes(lookup, is_whole=is_whole), lookup.rematch()
-    staged = f"""
-        SELECT stage.*, {", ".join(target.found)}
-        FROM stage
-        LEFT JOIN wanted ON stage.key = wanted.external_user_id
-    """
-    returning = "SELECT external_user_id FROM rematched"
-    with_matches, among_staged = f"{wanted}, rematched AS ({rematch}), ", lookup.among_staged(f"target.{target.key}")
-    return target.sql("apply", matching=with_matches, staged=staged, among_staged=among_staged, returning=returning)
+    return target.sql(
+        "apply",
+        matching=f"{wanted}, rematched AS ({rematch}), ",
+        matched="LEFT JOIN wanted ON stage.key = wanted.external_user_id",
+        among_staged=lookup.among_staged(f"target.{target.key}"),
+        rematched="SELECT external_user_id FROM rematched",
+    )
 
 
 def planned_matches(
@@ -217,7 +218,7 @@ def planned_matches(
     _stage(cursor, TARGETS[SyncType.USERS], blocks)
     wanted = matching.wanted_of_changes(Lookup.of(cursor), is_whole=people_moved)
     query = f"WITH {wanted} {queries.sql('sync/planned')}"
-    cursor.execute(query.encode(), {**_keys(connection), "is_whole": people_moved})
+    cursor.execute(query.encode(), {**queries.keys(connection), "is_whole": people_moved})
     return [str(row[0]) for row in cursor]
 
 
@@ -238,8 +239,4 @@ def record_problems(cursor: Cursor, task: Apply, problems: Sequence[Problem]) ->
         return
     columns = {f"{name}s": [getattr(problem, name) for problem in problems] for name in Problem._fields}
     parameters = {"sync_id": task.sync_id, "sync_type": task.sync_type.value, "at": task.at}
-    cursor.execute(queries.sql("sync/problems"), {**_keys(task.connection), **parameters, **columns})
-
-
-def _keys(connection: Connection) -> dict[str, Any]:
-    return {"tenant_id": connection.tenant_id, "system_type": connection.system}
+    cursor.execute(queries.sql("sync/problems"), {**queries.keys(task.connection), **parameters, **columns})

@@ -1,7 +1,8 @@
 -- All changes of one walk in one statement. Created rows carry the sync that made them; for every other row the change
--- log keeps what it was before.
+-- log keeps what it was before. Accounts are written with what match.sql wants of them; those whose match alone
+-- changes come back.
 WITH {matching}staged AS NOT MATERIALIZED (
-    {staged}
+    SELECT * FROM stage {matched}
 ),
 logged AS (
     INSERT INTO sync_changes (sync_id, tenant_id, system_type, sync_type, kind, key, action, before)
@@ -50,4 +51,4 @@ created AS (
     -- A key after its neighbour finds its place in the index at once.
     ORDER BY key COLLATE "C"
 )
-{returning}
+{rematched}
