@@ -124,6 +124,23 @@ def test_what_no_change_touches_is_not_even_rewritten(database: Database, connec
     assert mappings(database) == {"first": ("P3", "ACTIVE"), "other": ("P2", "ACTIVE")}
 
 
+def test_whoever_was_matched_is_not_matched_anew_before_people_move_again(
+    database: Database, connection: Connection
+) -> None:
+    def has_moved() -> bool:
+        with database.transaction(connection.tenant_id) as cursor:
+            return matching.people_moved(cursor, connection)
+
+    assert has_moved()
+    night(database, connection, [])
+    assert not has_moved()
+    builders.add_internal_user(database, "P3")
+    assert has_moved()
+    with database.transaction(connection.tenant_id) as cursor:
+        matching.rematch_now(cursor, connection)
+    assert not has_moved()
+
+
 @pytest.mark.parametrize("is_whole", [False, True])
 @pytest.mark.parametrize("is_by_index", [False, True])
 def test_no_account_is_looked_for_in_a_list_where_the_database_knows_no_statistics(
