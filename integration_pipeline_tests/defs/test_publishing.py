@@ -257,7 +257,7 @@ def test_rows_left_open_are_closed_where_nobody_works(stage: Stage) -> None:
     for tenant_id, system in (("alpha", builders.SLACK), ("gamma", builders.LINE_WORKS)):
         stage.execute(
             "INSERT INTO external_system_sync_history (sync_id, tenant_id, system_type, sync_type, started_at) "
-            f"VALUES (new_id(), '{tenant_id}', '{system}', 'USERS', now())"
+            f"VALUES (new_id(), '{tenant_id}', '{system}', 'USERS', '{pipeline.utc_now()}')"
         )
     with stage.night.pipeline.locks.hold("gamma", builders.LINE_WORKS, wait=False, pause=lambda _: None):
         publish(stage, assets=["sync_history"])
