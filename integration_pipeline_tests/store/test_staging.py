@@ -56,15 +56,20 @@ def night(
     records: Iterable[Record],
     sync_type: SyncType = SyncType.USERS,
     listing: str = "all",
+    *,
+    is_all: bool = True,
 ) -> tuple[UUID, list[str]]:
-    """One sync's database side over one complete listing; returns its id and the accounts that only rematched."""
+    """One sync's database side over one complete listing; returns its id and the accounts that only rematched.
+
+    :param is_all: whether the listing is the only one, so that nobody else is there.
+    """
     target = TARGETS[sync_type]
     with database.transaction(connection.tenant_id) as cursor:
         generation = generation_of(cursor, connection)
         diff = Diff(staging.stored(cursor, target, connection), by_kind=target.by_kind)
     changes = diff.feed(listing, Page(list(records), []))
     with database.transaction(connection.tenant_id) as cursor:
-        absent, _ = staging.removals(cursor, target, connection, diff.unseen())
+        absent, _ = staging.removals(cursor, target, connection, diff.unseen() if is_all else [])
     apply = task(connection, sync_type, generation=generation)
     with builders.spooled(target, changes, absent) as spool, database.transaction(connection.tenant_id) as cursor:
         return apply.sync_id, staging.apply(cursor, apply, spool.blocks())
@@ -162,6 +167,32 @@ def test_a_row_stands_under_the_listing_it_came_from_last(database: Database, co
     for listing in ("users:1", "users:2"):
         night(database, connection, [user("a")], listing=listing)
         assert rows(database, "SELECT listing FROM external_users") == [{"listing": listing}]
+
+
+def test_what_a_walk_is_told_and_the_guard_weighs_is_of_its_own_connection_and_what_is_active_or_there(
+    database: Database, keyring: Keyring, connection: Connection
+) -> None:
+    other = builders.add_connection(database, keyring, builders.connection(system=builders.TEAMS))
+    night(database, other, [user(key, name="Taro") for key in ("a", "x", "y", "z")])
+    night(database, connection, [user("a"), user("off"), user("gone")])
+    night(database, connection, [user("a"), user("off", state=State.INACTIVE)])
+    night(database, connection, [user("b")], listing="others", is_all=False)
+    target = TARGETS[SyncType.USERS]
+    with database.transaction(connection.tenant_id) as cursor:
+        told = staging.stored(cursor, target, connection)
+        assert sorted(told) == ["a", "b", "gone", "off"]
+        assert told["gone"] == GONE
+        assert staging.hashes(cursor, target, connection, ["a", "x", "gone"]) == {"a": told["a"], "gone": GONE}
+        assert staging.count_there(cursor, target, connection, "all") == 2
+        assert staging.active(cursor, target, connection, "USER") == {"a": "all", "b": "others"}
+        assert staging.active(cursor, target, connection, "BOT") == {}
+        found = staging.removals(cursor, target, connection, ["a", "off", "x"])
+        assert sorted(found[0]) == [("a", "USER", "all", True), ("off", "USER", "all", False)]
+        assert found[1] == {"USER": 2}
+    night(database, connection, [])
+    with database.transaction(connection.tenant_id) as cursor:
+        absent, active = staging.removals(cursor, target, connection, ["off"])
+    assert (absent, active["USER"]) == ([("off", "USER", "all", False)], 0)
 
 
 def test_settings_are_stored_as_json(database: Database, connection: Connection) -> None:
