@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from integration_pipeline.crypto import Keyring
-from integration_pipeline.model import Bookmark, Connection, SyncType
+from integration_pipeline.model import Bookmark, Connection, SyncType, System
 from integration_pipeline.store import beginning, cursors
 from integration_pipeline.store.engine import Database
 from integration_pipeline_tests import builders
@@ -36,14 +36,15 @@ def test_a_listing_read_whole_is_marked_with_this_night_and_one_of_changes_keeps
 ) -> None:
     settle(database, connection, users=Bookmark("link 1", "id", None))
     assert load(database, connection) == {"users": Bookmark("link 1", "id", NIGHT)}
-    settle(database, connection, users=Bookmark("link 2", "id", NIGHT - DAY))
-    assert load(database, connection) == {"users": Bookmark("link 2", "id", NIGHT - DAY)}
+    settle(database, connection, users=Bookmark("link 2", "more", NIGHT - DAY))
+    assert load(database, connection) == {"users": Bookmark("link 2", "more", NIGHT - DAY)}
 
 
+@pytest.mark.parametrize("whose", [("tenant-b", builders.TEAMS), ("tenant-a", builders.SLACK)])
 def test_what_is_not_proposed_is_forgotten_of_this_type_and_connection_alone(
-    database: Database, keyring: Keyring, connection: Connection
+    database: Database, keyring: Keyring, connection: Connection, whose: tuple[str, System]
 ) -> None:
-    other = builders.add_connection(database, keyring, builders.connection("tenant-b", builders.TEAMS))
+    other = builders.add_connection(database, keyring, builders.connection(*whose))
     mark = Bookmark("link", "id", NIGHT)
     settle(database, connection, users=mark, guests=mark)
     settle(database, connection, SyncType.TEAMS, users=mark)
