@@ -256,6 +256,7 @@ def test_a_rejection_can_be_stored_whatever_the_row_held() -> None:
         b'{"members":[{"id":"U1","na',
         b'{"members":[]} trailing',
         b'{"members":["\xff\xfe"]}',
+        b'{"members":[],"nobody reads this":"\xff\xfe"}',
         b"[" * 100_000,
         b'{"members":[' + b"9" * 5000 + b"]}",
     ],

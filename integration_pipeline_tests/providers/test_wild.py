@@ -3,8 +3,12 @@
 import datetime as dt
 import importlib
 import json
+import re
+from collections import Counter
+from types import ModuleType
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +18,7 @@ from integration_pipeline import registry
 from integration_pipeline.diff import Change, Diff
 from integration_pipeline.errors import ProviderError
 from integration_pipeline.http.grant import Grant
-from integration_pipeline.http.paging import Rows
+from integration_pipeline.http.paging import Rows, _as_documented
 from integration_pipeline.model import Connection, Page, SyncType, System
 from integration_pipeline.provider import Answer, Listing, Provider, Session
 from integration_pipeline.store.spool import row_of
@@ -23,15 +27,24 @@ from integration_pipeline_tests.providers.wild import MARK, WildApi, bodies
 
 NOW = dt.datetime(2026, 11, 21, 6, 0, tzinfo=dt.UTC)
 SYSTEMS = list(registry.FOLDERS)
+DEMANDS = re.compile(r'"(?:min|max|exclusive|pattern|format|multiple|unique|enum|const)[A-Za-z]*": [^,}]+')
+"""What a JSON Schema says of a field beyond its type."""
+
+
+def listings(provider: Provider) -> list[Rows[Any]]:
+    """Every listing that a provider's folder reads."""
+    found = vars(_pages(provider)).values()
+    return [rows for each in found if isinstance(rows := getattr(each, "rows", each), Rows)]
 
 
 def shapes(provider: Provider) -> list[Any]:
     """Every page and every single thing that a provider's folder reads."""
-    pages = importlib.import_module(f"{provider.listings[SyncType.USERS].__module__.rpartition('.')[0]}.pages")
-    found: list[Any] = [each._type for each in vars(pages).values() if isinstance(each, Rows)]
-    found += [each._type for each in vars(pages).values() if isinstance(each, TypeAdapter)]
-    resources = [each.rows._type for each in vars(pages).values() if isinstance(getattr(each, "rows", None), Rows)]
-    return found + resources
+    things = [each._type for each in vars(_pages(provider)).values() if isinstance(each, TypeAdapter)]
+    return [rows._type for rows in listings(provider)] + things
+
+
+def _pages(provider: Provider) -> ModuleType:
+    return importlib.import_module(f"{provider.listings[SyncType.USERS].__module__.rpartition('.')[0]}.pages")
 
 
 def session(provider: Provider, api: WildApi) -> Session:
@@ -96,6 +109,23 @@ def test_any_answer_becomes_pages_rejections_or_a_provider_error(
             check_error(error)
     for warning in asked.warnings:
         check_message(warning)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@given(data=st.data())
+def test_what_is_read_the_short_way_is_what_pydantic_reads(system: System, data: st.DataObject) -> None:
+    rows = data.draw(st.sampled_from(listings(registry.provider(system))))
+    body = data.draw(bodies([rows._type]))
+    page = _as_documented(rows._short, body)
+    assert page is None or page == rows._page.validate_json(body)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_what_pydantic_demands_of_a_field_the_short_way_demands_too(system: System) -> None:
+    for rows in listings(registry.provider(system)):
+        demanded = Counter(DEMANDS.findall(json.dumps(rows._page.json_schema())))
+        assert Counter(DEMANDS.findall(json.dumps(msgspec.json.schema(rows._type)))) == demanded
+        assert demanded['"minLength": 1'], "every row has an id"
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

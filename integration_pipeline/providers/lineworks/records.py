@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from integration_pipeline.http.paging import Id
 from integration_pipeline.model import Setting, State, Team, User, as_json
 
-Id = Annotated[str, Field(min_length=1, coerce_numbers_to_str=True)]
+AnyId = Annotated[Id, Field(coerce_numbers_to_str=True)]
 """Users' and groups' ids are text, bots' are 64-bit numbers."""
 
 
@@ -30,7 +31,7 @@ class LeaveOfAbsence(TypedDict):
 class UserRow(TypedDict):
     """A row of GET /users. There is no ``deletedTime``: for seven days a deleted user is listed with ``isDeleted``."""
 
-    userId: Id
+    userId: AnyId
     userExternalKey: NotRequired[str | None]
     email: NotRequired[str | None]
     userName: NotRequired[UserName | None]
@@ -46,7 +47,7 @@ class UserRow(TypedDict):
 class GroupRow(TypedDict):
     """A row of GET /groups. Its ``members`` are users, groups and org units, and no count of people."""
 
-    groupId: Id
+    groupId: AnyId
     groupName: NotRequired[str | None]
     description: NotRequired[str | None]
     visible: NotRequired[bool | None]
@@ -55,7 +56,7 @@ class GroupRow(TypedDict):
 class OrgUnitRow(TypedDict):
     """A row of GET /orgunits."""
 
-    orgUnitId: Id
+    orgUnitId: AnyId
     orgUnitName: NotRequired[str | None]
     description: NotRequired[str | None]
     visible: NotRequired[bool | None]
@@ -65,14 +66,14 @@ class OrgUnitRow(TypedDict):
 class BotRow(TypedDict):
     """A row of GET /bots, which tells no more than the name."""
 
-    botId: Id
+    botId: AnyId
     botName: NotRequired[str | None]
 
 
 class BotDetails(TypedDict):
     """GET /bots/{botId}. Everything but the id may be missing, and an answer without it is none."""
 
-    botId: Id
+    botId: AnyId
     botName: NotRequired[str | None]
     description: NotRequired[str | None]
     enableCallback: NotRequired[bool | None]

@@ -7,17 +7,15 @@ come without most of them.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, NamedTuple, NotRequired
+from typing import Any, NamedTuple, NotRequired
 
-from pydantic import Field
 from typing_extensions import TypedDict
 
+from integration_pipeline.http.paging import Id
 from integration_pipeline.model import Setting, State, Team, User, as_json
 
 SLACKBOT = "USLACKBOT"
 """Slack's own bot, in every workspace; its ``is_bot`` is false."""
-
-Id = Annotated[str, Field(min_length=1)]
 
 
 class BotProfile(TypedDict):

@@ -8,15 +8,13 @@ not serve it, and sends null where there is no value: what a record's state hang
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, NotRequired
+from typing import Any, NotRequired
 from urllib.parse import urlsplit
 
-from pydantic import Field
 from typing_extensions import TypedDict
 
+from integration_pipeline.http.paging import Id
 from integration_pipeline.model import Setting, State, Team, User, as_json
-
-Id = Annotated[str, Field(min_length=1)]
 
 
 class UserRow(TypedDict):
