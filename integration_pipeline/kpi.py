@@ -140,11 +140,8 @@ def local_day(tenant: Tenant, now: dt.datetime) -> dt.date:
     """
     try:
         zone = ZoneInfo(tenant.time_zone)
-    except (
-        ZoneInfoNotFoundError,
-        ValueError,
-        OSError,
-    ):  # no zone's name, no name, and one that leads out of their folder
+    # No zone's name, no name at all, and one that is a folder of theirs.
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         raise Misconfigured(
             f"there is no time zone {tenant.time_zone!r}, so nobody knows the days of {tenant.tenant_id}",
             remedy="Give the tenant one of the IANA time zones, such as Asia/Tokyo.",
