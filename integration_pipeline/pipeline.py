@@ -3,10 +3,10 @@
 import datetime as dt
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from integration_pipeline import registry, settings
 from integration_pipeline.crypto import Keyring
@@ -24,6 +24,8 @@ from integration_pipeline.store.embedded import Embedded
 from integration_pipeline.store.engine import Database
 from integration_pipeline.store.locks import Locks
 from integration_pipeline.tokens import Tokens
+
+T = TypeVar("T")
 
 GOOGLE_SHEETS = Endpoint("INTEGRATION_PIPELINE_GOOGLE_SHEETS_URL", "https://sheets.googleapis.com/")
 GOOGLE_TOKEN = Endpoint("INTEGRATION_PIPELINE_GOOGLE_TOKEN_URL", "https://oauth2.googleapis.com/token")
@@ -215,3 +217,20 @@ def base_url(connection: Connection, configured: Settings) -> str:
     except UsageError as error:
         remedy = "Allow the host, or import the connection again with another api_endpoint."
         raise Misconfigured(f"{connection}: {error}", remedy=remedy) from None
+
+
+def require_one(things: Iterable[T], use: Callable[[T], object]) -> None:
+    """Make sure that one of them can be used as it is configured; of none nothing is required.
+
+    :raises UsageError: the first one's, where not one can be: then not it is wrong, but what all of them are used with.
+    """
+    wrong: UsageError | None = None
+    for each in things:
+        try:
+            use(each)
+        except UsageError as error:
+            wrong = wrong or error
+        else:
+            return
+    if wrong is not None:
+        raise wrong

@@ -92,7 +92,7 @@ def _learn(attempt: Attempt, listing: Listing, diff: Diff, page: Page) -> None:
 
 def _known(attempt: Attempt, sync_type: SyncType, kind: str) -> dict[str, str]:
     connection, target = attempt.session.connection, staging.TARGETS[sync_type]
-    return attempt.ask(lambda cursor: staging.active(cursor, target, connection, kind))
+    return attempt.ask(lambda cursor: staging.active_rows(cursor, target, connection, kind))
 
 
 def _removals(attempt: Attempt, diff: Diff, walk: Walk) -> tuple[list[Absence], list[str]]:

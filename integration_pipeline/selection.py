@@ -4,11 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 
 from integration_pipeline import registry
-from integration_pipeline.errors import UsageError
 from integration_pipeline.estimate import estimated
 from integration_pipeline.invocation import Estimates, Request
 from integration_pipeline.model import Connection, Estimate, SyncType, System
-from integration_pipeline.pipeline import Pipeline, base_url
+from integration_pipeline.pipeline import Pipeline, base_url, require_one
 from integration_pipeline.store import connections as store
 from integration_pipeline.store import history, people
 
@@ -31,17 +30,12 @@ def check(pipeline: Pipeline, request: Request, connections: Sequence[Connection
     """
     with pipeline.database.operator() as cursor:
         people.require_tenants(cursor, request.tenant_ids or ())
-    wrong: UsageError | None = None
-    for each in connections:
-        try:
-            opened = store.read(pipeline.database, pipeline.keyring, each.tenant_id, each.system)
-            base_url(opened, pipeline.settings)
-        except UsageError as error:
-            wrong = wrong or error
-        else:
-            return
-    if wrong is not None:
-        raise wrong
+
+    def use(each: Connection) -> None:
+        opened = store.read(pipeline.database, pipeline.keyring, each.tenant_id, each.system)
+        base_url(opened, pipeline.settings)
+
+    require_one(connections, use)
 
 
 def estimates(pipeline: Pipeline, request: Request, connections: Sequence[Connection]) -> Estimates:

@@ -17,7 +17,7 @@ import psycopg
 from integration_pipeline import kpi, notices
 from integration_pipeline.errors import Interrupted, Kind, Misconfigured, PipelineError, UsageError
 from integration_pipeline.model import Status
-from integration_pipeline.pipeline import Pipeline
+from integration_pipeline.pipeline import Pipeline, require_one
 from integration_pipeline.publish.access import Access
 from integration_pipeline.publish.layout import Day
 from integration_pipeline.publish.sheets import Duplicates
@@ -104,16 +104,8 @@ def check(pipeline: Pipeline, request: Request, chosen: Sequence[tuple[Tenant, s
     if first is not None and last is not None:
         here = kpi.local_days((tenant for tenant, _ in chosen), pipeline.now())
         _check(first, last, max(here.values(), default=last))
-    wrong: UsageError | None = None
-    for tenant, _ in chosen:
-        try:
-            spreadsheets.read(pipeline.database, pipeline.keyring, tenant.tenant_id)
-        except UsageError as error:
-            wrong = wrong or error
-        else:
-            return
-    if wrong is not None:
-        raise wrong
+    tenant_ids = [tenant.tenant_id for tenant, _ in chosen]
+    require_one(tenant_ids, lambda each: spreadsheets.read(pipeline.database, pipeline.keyring, each))
 
 
 def without(tenant_id: str) -> Misconfigured:

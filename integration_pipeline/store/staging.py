@@ -110,7 +110,7 @@ def count_there(cursor: Cursor, target: Target, connection: Connection, listing:
     return int(row[0]) if row else 0
 
 
-def active(cursor: Cursor, target: Target, connection: Connection, kind: str) -> dict[str, str]:
+def active_rows(cursor: Cursor, target: Target, connection: Connection, kind: str) -> dict[str, str]:
     """The active rows of a kind: key → the listing that each stands under."""
     cursor.execute(target.sql("active"), {**queries.keys(connection), "kind": kind})
     return dict(cursor)

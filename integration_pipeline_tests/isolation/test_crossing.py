@@ -181,7 +181,7 @@ def changes_alone(database: Database, connection: Connection) -> None:
     target = TARGETS[SyncType.USERS]
     with database.transaction(connection.tenant_id) as cursor:
         staging.hashes(cursor, target, connection, ["x"])
-        staging.active(cursor, target, connection, "USER")
+        staging.active_rows(cursor, target, connection, "USER")
         staging.count_there(cursor, target, connection, "users")
 
 

@@ -184,8 +184,8 @@ def test_what_a_walk_is_told_and_the_guard_weighs_is_of_its_own_connection_and_w
         assert told["gone"] == GONE
         assert staging.hashes(cursor, target, connection, ["a", "x", "gone"]) == {"a": told["a"], "gone": GONE}
         assert staging.count_there(cursor, target, connection, "all") == 2
-        assert staging.active(cursor, target, connection, "USER") == {"a": "all", "b": "others"}
-        assert staging.active(cursor, target, connection, "BOT") == {}
+        assert staging.active_rows(cursor, target, connection, "USER") == {"a": "all", "b": "others"}
+        assert staging.active_rows(cursor, target, connection, "BOT") == {}
         found = staging.removals(cursor, target, connection, ["a", "off", "x"])
         assert sorted(found[0]) == [("a", "USER", "all", True), ("off", "USER", "all", False)]
         assert found[1] == {"USER": 2}
